@@ -1,0 +1,1 @@
+"""How raw events come in. Never the meaning of a payload."""

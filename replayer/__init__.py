@@ -1,0 +1,1 @@
+"""From log to target: the projection."""
