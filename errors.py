@@ -1,0 +1,167 @@
+"""One tree of errors. Each says what happened, where, why, and what to do.
+
+    HomeiqError
+    ├── SettingsError          a setting is missing, unknown or cannot be read          operator, exit 2
+    ├── LogError
+    │   ├── LogLocked          another process appends to this log                      operator
+    │   ├── LogNotWritable     the disk is full, read-only or failing                   retry
+    │   ├── LogClosed          appended after close                                     operator
+    │   └── LogCorrupt         bytes that are not what was written                      corrupt
+    ├── SourceError
+    │   ├── SourceUnreachable  no connection, or it broke                               retry
+    │   ├── TokenRefused       the source does not accept the token                     operator
+    │   └── NotHomeAssistant   something else answers there                             operator
+    ├── TargetError
+    │   ├── TargetUnreachable  no connection, 5xx, time-out                             retry
+    │   ├── TargetBusy         429, 503 with Retry-After                                retry
+    │   ├── TargetRefused      401, 403, 404: a token, org or bucket is wrong           operator
+    │   ├── TargetLocked       another process writes to this target                    operator
+    │   ├── BatchTooLarge      413: smaller batches are taken                           retry
+    │   └── LinesRefused       400, 422: lines which the target does not take           corrupt
+    └── UsageError             a command cannot be carried out as given                 operator, exit 2
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+__all__ = [
+    "Kind",
+    "HomeiqError",
+    "SettingsError",
+    "LogError",
+    "LogLocked",
+    "LogNotWritable",
+    "LogClosed",
+    "LogCorrupt",
+    "SourceError",
+    "SourceUnreachable",
+    "TokenRefused",
+    "NotHomeAssistant",
+    "TargetError",
+    "TargetUnreachable",
+    "TargetBusy",
+    "TargetRefused",
+    "TargetLocked",
+    "BatchTooLarge",
+    "LinesRefused",
+    "UsageError",
+]
+
+
+class Kind(Enum):
+    """Who can mend it: time (retry), a person (operator), or nobody, so that it is set aside (corrupt)."""
+
+    RETRY = "retry"
+    OPERATOR = "operator"
+    CORRUPT = "corrupt"
+
+
+class HomeiqError(Exception):
+    """The root: `message` is one sentence, `hint` is what to do, `place` is the file, URL or setting it is about."""
+
+    kind = Kind.OPERATOR
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "", place: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.place = place
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.hint}" if self.hint else self.message
+
+
+class SettingsError(HomeiqError):
+    """A setting is missing, unknown or cannot be read."""
+
+    exit_code = 2
+
+
+class UsageError(HomeiqError):
+    """A command cannot be carried out as it was given."""
+
+    exit_code = 2
+
+
+class LogError(HomeiqError):
+    """Something about the event log."""
+
+
+class LogLocked(LogError):
+    """Another process appends to this log."""
+
+
+class LogNotWritable(LogError):
+    """The log's disk is full, read-only or failing; what was given is not durable."""
+
+    kind = Kind.RETRY
+
+
+class LogClosed(LogError):
+    """The log was closed before."""
+
+
+class LogCorrupt(LogError):
+    """Bytes on disk are not what was written."""
+
+    kind = Kind.CORRUPT
+
+
+class SourceError(HomeiqError):
+    """Something about a source of events."""
+
+
+class SourceUnreachable(SourceError):
+    """There is no connection, or it broke."""
+
+    kind = Kind.RETRY
+
+
+class TokenRefused(SourceError):
+    """The source does not accept the token."""
+
+
+class NotHomeAssistant(SourceError):
+    """Something answers there, but it is not Home Assistant."""
+
+
+class TargetError(HomeiqError):
+    """Something about a target."""
+
+
+class TargetUnreachable(TargetError):
+    """The target does not answer, or answers that it cannot now."""
+
+    kind = Kind.RETRY
+
+
+class TargetBusy(TargetError):
+    """The target asks to be left alone for `retry_after` seconds."""
+
+    kind = Kind.RETRY
+
+    def __init__(self, message: str, *, retry_after: float, hint: str = "", place: str = "") -> None:
+        super().__init__(message, hint=hint, place=place)
+        self.retry_after = retry_after
+
+
+class TargetRefused(TargetError):
+    """The target does not know the token, the organisation or the bucket."""
+
+
+class TargetLocked(TargetError):
+    """Another homeiq process writes to this target."""
+
+
+class BatchTooLarge(TargetError):
+    """The target takes smaller requests only."""
+
+    kind = Kind.RETRY
+
+
+class LinesRefused(TargetError):
+    """At least one line of the request is not taken; `message` is the target's own reason."""
+
+    kind = Kind.CORRUPT

@@ -1,0 +1,270 @@
+"""Settings: homeiq.yaml, and environment variables that win over it.
+
+Precedence, highest first: the names that HomeIQ installations already have (HOME_ASSISTANT_URL, INFLUXDB_TOKEN, …),
+`HOMEIQ_<SECTION>__<KEY>`, homeiq.yaml, the defaults here. Each secret may come from a file: a variable's name with
+`_FILE` behind it, or in homeiq.yaml the key with `_file` behind it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from .errors import SettingsError
+
+__all__ = [
+    "HomeAssistantSettings",
+    "InfluxDBSettings",
+    "RecordingSettings",
+    "ReplaySettings",
+    "Settings",
+    "load",
+    "find_config",
+]
+
+_HOMEIQ_NAMES = {
+    "HOME_ASSISTANT_URL": ("home_assistant", "url"),
+    "HOME_ASSISTANT_TOKEN": ("home_assistant", "token"),
+    "INFLUXDB_URL": ("influxdb", "url"),
+    "INFLUXDB_TOKEN": ("influxdb", "token"),
+    "INFLUXDB_ORG": ("influxdb", "org"),
+    "INFLUXDB_BUCKET": ("influxdb", "bucket"),
+}
+
+
+def _http_url(value: str) -> str:
+    """Accept http and https (and ws, wss as people write them for Home Assistant), without a slash at the end."""
+    url = value.strip().rstrip("/")
+    for websocket, http in (("ws://", "http://"), ("wss://", "https://")):
+        if url.startswith(websocket):
+            url = http + url.removeprefix(websocket)
+    url = url.removesuffix("/api/websocket")
+    if url and not url.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return url
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HomeAssistantSettings(_Section):
+    """Where Home Assistant is, and the long-lived access token to speak to it."""
+
+    url: HttpUrl = ""
+    token: SecretStr = SecretStr("")
+
+    @property
+    def configured(self) -> bool:
+        """Both the address and the token are there."""
+        return bool(self.url and self.token.get_secret_value())
+
+    def missing(self) -> str:
+        """Return one sentence on what is missing and how to set it, or an empty text."""
+        for name, value in (("url", self.url), ("token", self.token.get_secret_value())):
+            if not value:
+                return (
+                    f"Home Assistant is not configured: set home_assistant.{name} in homeiq.yaml,"
+                    f" or HOME_ASSISTANT_{name.upper()}"
+                )
+        return ""
+
+
+class InfluxDBSettings(_Section):
+    """The InfluxDB that is written to; without a `url`, the embedded target is used instead."""
+
+    url: HttpUrl = ""
+    token: SecretStr = SecretStr("")
+    org: str = "homeiq"
+    bucket: str = "home_assistant_events"
+    gzip: bool | None = Field(None, description="compress requests; by default wherever it is not this machine")
+    batch_lines: int = Field(5_000, ge=1, description="lines in one request at most")
+    batch_bytes: int = Field(4_000_000, ge=1_000, description="bytes in one request at most, before compression")
+    timeout: float = Field(30.0, gt=0, description="seconds to wait for an answer")
+
+
+class RecordingSettings(_Section):
+    """How the recorder groups, bounds and seals what it takes."""
+
+    group_seconds: float = Field(1.0, gt=0, description="at the latest so many seconds after it came, a record is durable")
+    group_records: int = Field(1_000, ge=1, description="a group of so many records is written at once")
+    buffer_bytes: int = Field(64_000_000, ge=100_000, description="raw text held at most while the disk does not answer")
+    heartbeat_seconds: float = Field(60.0, gt=0, le=60.0, description="seconds between two heartbeat records")
+    seal_records: int = Field(50_000, ge=1, description="a tail of so many records is sealed into a segment")
+    seal_hours: float = Field(24.0, gt=0, description="a tail that old is sealed, however small")
+
+
+class ReplaySettings(_Section):
+    """How the follower and replays work."""
+
+    poll_seconds: float = Field(0.5, gt=0, description="seconds between two looks at the log's end")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. `data_dir` holds the log and all that is computed from it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HOMEIQ_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    data_dir: Path = Field(default_factory=lambda: _user_data_dir())
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
+    influxdb: InfluxDBSettings = InfluxDBSettings()
+    recording: RecordingSettings = RecordingSettings()
+    replay: ReplaySettings = ReplaySettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the file (given at construction) behind the environment."""
+        del dotenv_settings, file_secret_settings
+        names = InitSettingsSource(settings_cls, init_kwargs=_homeiq_names(os.environ))
+        return names, env_settings, init_settings
+
+
+def find_config() -> Path | None:
+    """Return homeiq.yaml: here, else in the user's, else in the system's configuration folder; None if nowhere."""
+    user = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    for folder in (Path.cwd(), user / "homeiq", Path("/etc/homeiq")):
+        if (folder / "homeiq.yaml").is_file():
+            return folder / "homeiq.yaml"
+    return None
+
+
+def load(config: Path | None = None, *, data_dir: Path | None = None) -> Settings:
+    """Read all settings; `data_dir` wins over every other place.
+
+    Raises SettingsError, which names the setting, for a file or a value that cannot be read and for an unknown key.
+    """
+    file = config or find_config()
+    values = _read_yaml(file) if file else {}
+    if file and isinstance(values.get("data_dir"), str):
+        values["data_dir"] = str(file.parent / Path(values["data_dir"]).expanduser())
+    _refuse_unknown_variables(os.environ)
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise _explain(error, file) from None
+    chosen = (data_dir or settings.data_dir).expanduser().absolute()
+    return settings.model_copy(update={"data_dir": chosen})
+
+
+def _user_data_dir() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "homeiq"
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read ({error.strerror})", hint="check --config") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        raise SettingsError(f"{file}{line} is not YAML", hint="see the example in the README", place=str(file)) from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise SettingsError(f"{file} must hold sections such as home_assistant:", hint="see the README")
+    return {key: _read_secret_files(key, value) for key, value in content.items()}
+
+
+def _read_secret_files(section: str, value: Any) -> Any:
+    """Replace `token_file: PATH` by `token: <its content>`."""
+    if not isinstance(value, dict):
+        return value
+    field = Settings.model_fields.get(section)
+    known = getattr(field.annotation, "model_fields", {}) if field else {}
+    result: dict[str, Any] = {}
+    for key, content in value.items():
+        name = str(key)
+        if name.endswith("_file") and name not in known and name.removesuffix("_file") in known:
+            result[name.removesuffix("_file")] = _secret(f"{section}.{name}", str(content))
+        else:
+            result[name] = content
+    return result
+
+
+def _secret(setting: str, path: str) -> str:
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise SettingsError(f"{setting} names {path}, which cannot be read ({reason})") from None
+
+
+def _homeiq_names(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return what HOME_ASSISTANT_URL and its like say; an empty variable says nothing."""
+    found: dict[str, dict[str, str]] = {}
+    for name, (section, key) in _HOMEIQ_NAMES.items():
+        if environ.get(name):
+            found.setdefault(section, {})[key] = environ[name]
+        elif environ.get(f"{name}_FILE"):
+            found.setdefault(section, {})[key] = _secret(f"{name}_FILE", environ[f"{name}_FILE"])
+    return _with_secret_variables(environ, found)
+
+
+def _with_secret_variables(environ: Mapping[str, str], found: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """Add HOMEIQ_<SECTION>__<KEY>_FILE, where <KEY> is a setting of that section."""
+    for variable, path in environ.items():
+        section, separator, key = variable.removeprefix("HOMEIQ_").lower().partition("__")
+        if not (variable.startswith("HOMEIQ_") and separator and key.endswith("_file") and path):
+            continue
+        field = Settings.model_fields.get(section)
+        known = getattr(field.annotation, "model_fields", {}) if field else {}
+        if key not in known and key.removesuffix("_file") in known:
+            found.setdefault(section, {}).setdefault(key.removesuffix("_file"), _secret(variable, path))
+    return found
+
+
+def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
+    """HOMEIQ_SECTION__KEY is certainly meant for us, so that a wrong one is a mistake to name."""
+    known = [
+        f"HOMEIQ_{section}__{key}".upper()
+        for section, field in Settings.model_fields.items()
+        for key in getattr(field.annotation, "model_fields", {})
+    ]
+    for variable in environ:
+        name = variable.upper()
+        if name.startswith("HOMEIQ_") and "__" in name and name not in known and name.removesuffix("_FILE") not in known:
+            raise SettingsError(f"{variable} is not a setting", hint=_nearest(name, known))
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
+
+
+def _explain(error: ValidationError, file: Path | None) -> SettingsError:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    name = ".".join(path)
+    place = str(file) if file else "the environment"
+    if first["type"] == "extra_forbidden":
+        model: Any = Settings
+        for part in path[:-1]:
+            model = model.model_fields[part].annotation
+        return SettingsError(f"{name} in {place} is not a setting", hint=_nearest(path[-1], list(model.model_fields)))
+    reason = first["msg"].removeprefix("Value error, ")
+    return SettingsError(f"{name} in {place} cannot be read", hint=reason[:1].lower() + reason[1:], place=name)

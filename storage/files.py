@@ -1,0 +1,146 @@
+"""The only module that creates, writes, syncs, renames, truncates or removes a file of the data folder.
+
+All of it goes through one object, `Files`, so that a test can put another in its place: one that fails, that kills the
+process before the n-th operation, or that forgets what was not synced.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["Files", "LockHeld", "locked", "lock_holder"]
+
+
+class LockHeld(Exception):
+    """Another process holds the lock; `holder` is what it wrote into the file."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(holder)
+        self.holder = holder
+
+
+class Files:
+    """File operations that survive power loss once they return. All raise OSError."""
+
+    def create(self, path: Path) -> int:
+        """Create a file that must not exist yet, for appending; its name is durable. Returns the descriptor."""
+        self.make_folder(path.parent)
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            self.sync_folder(path.parent)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def write(self, descriptor: int, content: bytes) -> None:
+        """Write all of `content`; not durable before `sync`."""
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+
+    def sync(self, descriptor: int) -> None:
+        """Make durable what was written."""
+        os.fdatasync(descriptor)
+
+    def close(self, descriptor: int) -> None:
+        """Close a descriptor."""
+        os.close(descriptor)
+
+    def sync_file(self, path: Path) -> None:
+        """Make durable what some process wrote to this file."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self.sync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Make durable which names a folder holds."""
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def make_folder(self, folder: Path) -> None:
+        """Create a folder and those above it, durably; only its owner may look in: a home's log is personal."""
+        if folder.is_dir():
+            return
+        self.make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self.sync_folder(folder.parent)
+
+    def replace(self, source: Path, destination: Path) -> None:
+        """Give a written and synced file its final name, durably."""
+        os.rename(source, destination)
+        self.sync_folder(destination.parent)
+
+    def write_whole(self, path: Path, content: bytes) -> None:
+        """Write a file atomically: a reader sees the old content or the new, also after power loss."""
+        self.make_folder(path.parent)
+        beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            self.write(descriptor, content)
+            self.sync(descriptor)
+        finally:
+            os.close(descriptor)
+        self.replace(beside, path)
+
+    def truncate(self, path: Path, length: int) -> None:
+        """Cut a file, durably."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.ftruncate(descriptor, length)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file, durably; one that is gone already is fine."""
+        path.unlink(missing_ok=True)
+        self.sync_folder(path.parent)
+
+    def quarantine(self, data_dir: Path, name: str, content: bytes, note: str) -> Path:
+        """Keep bytes that can't stay where they were, with a note on why; returns where they are now."""
+        place = data_dir / "quarantine" / name
+        self.write_whole(place.with_name(place.name + ".note"), note.encode() + b"\n")
+        self.write_whole(place, content)
+        return place
+
+
+def lock_holder(path: Path) -> str:
+    """Return what the present holder of a lock says of itself, or an empty text if nobody holds it."""
+    try:
+        with path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read().decode("utf-8", "replace").strip() or "an unknown process"
+            return ""
+    except FileNotFoundError:
+        return ""
+
+
+@contextmanager
+def locked(path: Path, purpose: str, *, wait: bool = False) -> Iterator[None]:
+    """Hold the lock at `path`, which dies with the process; raises LockHeld unless it is free or `wait` is true."""
+    Files().make_folder(path.parent)
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise LockHeld(os.read(descriptor, 500).decode("utf-8", "replace").strip()) from None
+        since = time.strftime("%Y-%m-%d %H:%M:%S %z")
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{purpose}, process {os.getpid()}, since {since}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

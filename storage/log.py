@@ -1,0 +1,147 @@
+"""EventLog: the only door to the log. Opened for appending by one process; read by any number, at the same time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from ..errors import LogClosed, LogError, LogLocked, LogNotWritable
+from .files import Files, LockHeld, locked
+from .manifest import parse_segment, parse_tail
+from .record import Event
+from .tail import Tail, recover
+
+__all__ = ["EventLog", "log_folder", "tails_in"]
+
+
+def log_folder(data_dir: Path) -> Path:
+    """Return the folder of a data folder that holds tails and segments."""
+    return data_dir / "log"
+
+
+def tails_in(folder: Path) -> list[tuple[int, Path]]:
+    """Return the tails in a folder as (first seq, path), in order."""
+    found = ((parse_tail(path), path) for path in folder.glob("tail-*.ndjson"))
+    return sorted((first, path) for first, path in found if first is not None)
+
+
+class EventLog:
+    """The log of a data folder, open for appending.
+
+    `append` returns when the group is durable, and only then. Everything it has ever returned survives kill -9 and power
+    loss. Not safe for use by two threads at once.
+    """
+
+    def __init__(self, data_dir: Path, *, purpose: str = "homeiq", files: Files | None = None) -> None:
+        """Take the lock, recover what a crash left, and open a new tail.
+
+        `purpose` is what a second writer is told about the first. Raises LogLocked, LogNotWritable, LogCorrupt.
+        """
+        self.data_dir = data_dir
+        self.folder = log_folder(data_dir)
+        self.findings: list[str] = []
+        self._files = files or Files()
+        self._closing = ExitStack()
+        self._closed = False
+        try:
+            self._files.make_folder(self.folder)
+            self._closing.enter_context(locked(data_dir / "LOCK", purpose))
+        except LockHeld as error:
+            raise LogLocked(
+                f"another process records into {data_dir}",
+                hint=f"stop it first ({error.holder}), or choose another folder with --data-dir",
+                place=str(data_dir),
+            ) from None
+        except OSError as error:
+            raise self._not_writable(error) from error
+        try:
+            self.next_seq = self._recover()
+            self._tail = self._new_tail()
+        except OSError as error:
+            self._closing.close()
+            raise self._not_writable(error) from error
+        except LogError:
+            self._closing.close()
+            raise
+
+    def append(self, events: Sequence[Event]) -> tuple[int, int]:
+        """Number the events and make them durable; return the first and the last seq.
+
+        Raises LogNotWritable: nothing of the group counts as recorded, and the caller may try the same group again, which
+        then goes into a new tail. Raises LogClosed after `close`.
+        """
+        if self._closed:
+            raise LogClosed("the log is closed")
+        if self._tail.failed:
+            self._tail = self._new_tail()
+        first, last = self._tail.append(events)
+        self.next_seq = last + 1
+        return first, last
+
+    @property
+    def tail_records(self) -> int:
+        """How many records the present tail holds."""
+        return self._tail.next_seq - self._tail.first
+
+    def rotate(self) -> None:
+        """Go on in a new tail, so that the one before can be sealed; raises LogNotWritable."""
+        if self._tail.failed or self.tail_records:
+            self._tail.close()
+            self._tail = self._new_tail()
+
+    def close(self) -> None:
+        """Close the tail and give the lock back. What was appended is durable already."""
+        if not self._closed:
+            self._closed = True
+            self._tail.close()
+            self._closing.close()
+
+    def __enter__(self) -> EventLog:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _new_tail(self) -> Tail:
+        """Open the tail for the next seq; one of that name holds only what was never acknowledged, or nothing."""
+        for first, path in tails_in(self.folder):
+            if first < self.next_seq:
+                continue
+            content = path.read_bytes()
+            if content:
+                note = f"{len(content)} bytes of {path.name}, written by a group that failed and was written again"
+                kept = self._files.quarantine(self.data_dir, path.name, content, note)
+                self.findings.append(f"{path.name}: a group that failed, moved to {kept}")
+            self._files.remove(path)
+        return Tail(self.folder, self.next_seq, self._files)
+
+    def _recover(self) -> int:
+        """Make every tail good; return the next seq."""
+        next_seq = 1
+        tails = tails_in(self.folder)
+        for place, (_, path) in enumerate(tails):
+            before = tails[place + 1][0] if place + 1 < len(tails) else None
+            recovery = recover(self.data_dir, path, before, self._files)
+            self.findings += recovery.findings
+            next_seq = recovery.next_seq
+        names = (parse_segment(path) for path in self.folder.glob("date=*/*.parquet"))
+        sealed = max((name.last for name in names if name), default=0)
+        return next_seq if tails and sealed < next_seq else max(next_seq, self._sealed_position() if sealed else 1)
+
+    def _sealed_position(self) -> int:
+        """Ask a child, which may load pyarrow, what the valid segments reach to: there is no tail that would say it."""
+        command = [sys.executable, "-m", "homeiq.storage.maintenance", "position", str(self.data_dir)]
+        child = subprocess.run(command, capture_output=True, text=True, check=False)
+        if child.returncode:
+            raise LogError("the end of the log cannot be found", hint=child.stderr.strip().splitlines()[-1])
+        return int(child.stdout)
+
+    def _not_writable(self, error: OSError) -> LogNotWritable:
+        return LogNotWritable(
+            f"the log cannot be written: {error.strerror or error}",
+            hint=f"make room or give write permission in {self.data_dir}",
+            place=str(self.data_dir),
+        )

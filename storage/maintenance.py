@@ -1,0 +1,177 @@
+"""Sealing and compaction: run in a short-lived child, since they load pyarrow and the recorder must stay small.
+
+    python -m homeiq.storage.maintenance seal DATA_DIR        every tail but the one that is being appended to
+    python -m homeiq.storage.maintenance position DATA_DIR    print the next seq after the valid segments
+
+The order of steps is what makes them safe: the new file is complete, synced, renamed and read back before anything that
+it replaces is taken away; readers who see both are told apart by seq.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors import HomeiqError, LogCorrupt
+from . import segment
+from .files import Files, locked
+from .log import log_folder, tails_in
+from .manifest import SegmentName, Slice, parse_segment, segment_name
+from .reader import list_files, read_slice
+from .record import Record
+from .tail import read_tail
+
+__all__ = ["MERGED_RECORDS", "OLD_KEPT_SECONDS", "Sealed", "seal", "compact", "position", "main"]
+
+MERGED_RECORDS = 100_000
+"""Compaction merges up to so many records into one segment: what a reader holds in memory at once."""
+
+OLD_KEPT_SECONDS = 3_600
+"""A superseded segment is kept so long under its name with `.old`, for whoever is still reading it."""
+
+Sealed = list[SegmentName]
+
+
+def seal(data_dir: Path, files: Files | None = None) -> Sealed:
+    """Seal every tail but the newest; return the new segments. Waits for other maintenance. Raises LogCorrupt, OSError."""
+    files = files or Files()
+    with locked(data_dir / "log" / "MAINTENANCE", "sealing", wait=True):
+        return _seal_tails(data_dir, files)
+
+
+def _seal_tails(data_dir: Path, files: Files) -> Sealed:
+    listed = list_files(data_dir)
+    sealed = listed.slices[-1].last if listed.slices else 0
+    tails = tails_in(log_folder(data_dir))
+    made: Sealed = []
+    records: list[Record] = []
+    done: list[Path] = []
+    for (first, path), (before, _) in zip(tails, tails[1:], strict=False):
+        found = [record for record in read_tail(path, before) if record.seq > sealed]
+        expected = records[-1].seq + 1 if records else max(first, sealed + 1)
+        if before - 1 > sealed and (not found or (found[0].seq, found[-1].seq) != (expected, before - 1)):
+            raise LogCorrupt(
+                f"{path.name} does not reach to the next tail", hint="restart the recorder, which mends it", place=str(path)
+            )
+        records += found
+        done.append(path)
+        if len(records) >= segment.ROW_GROUP:
+            made.append(_replace_by_segment(data_dir, records, done, files))
+            records, done = [], []
+    if records:
+        made.append(_replace_by_segment(data_dir, records, done, files))
+    else:
+        for path in done:
+            files.remove(path)
+    return made
+
+
+def _replace_by_segment(data_dir: Path, records: list[Record], tails: Sequence[Path], files: Files) -> SegmentName:
+    table = segment.table_of(records)
+    name = _write_segment(data_dir, table, records[0].seq, records[-1].seq, 0, files)
+    for path in tails:
+        files.remove(path)
+    return name
+
+
+def _write_segment(
+    data_dir: Path, table: pa.Table, first: int, last: int, generation: int, files: Files
+) -> SegmentName:
+    """Write a segment, and prove by reading it back that it holds what it should."""
+    day = datetime.fromtimestamp(table["received_at"][0].cast(pa.int64()).as_py() / 1e6, UTC).date()
+    path = log_folder(data_dir) / f"date={day}" / segment_name(first, last, generation)
+    files.write_whole(path, segment.write(table, first, last))
+    name = parse_segment(path)
+    if name is None:
+        raise LogCorrupt(f"{path.name} is not the name of a segment", place=str(path))
+    segment.check_whole(name)
+    if not pa.concat_tables(list(segment.read_rows(name, first, last))).equals(table):
+        raise LogCorrupt(f"{path.name} was read back otherwise than it was written", place=str(path))
+    return name
+
+
+def compact(data_dir: Path, files: Files | None = None) -> tuple[Sealed, Sealed]:
+    """Seal all tails but the newest, merge small segments; return the sealed and the merged. Raises LogCorrupt, OSError.
+
+    The rows of a merged segment are in order of day, entity, time: so one entity's history and one day's events each
+    read little.
+    """
+    files = files or Files()
+    with locked(data_dir / "log" / "MAINTENANCE", "compacting", wait=True):
+        sealed = _seal_tails(data_dir, files)
+        _remove_old(data_dir, files)
+        merged = [_merge(data_dir, group, files) for group in _groups(list_files(data_dir).slices)]
+    return sealed, merged
+
+
+def _groups(slices: Sequence[Slice]) -> list[list[Slice]]:
+    """Return runs of adjacent segments to be merged into one each."""
+    groups: list[list[Slice]] = []
+    size = 0
+    for part in slices:
+        count = part.last - part.first + 1
+        adjacent = groups and groups[-1][-1].last + 1 == part.first
+        if adjacent and size + count <= MERGED_RECORDS:
+            groups[-1].append(part)
+            size += count
+        else:
+            groups.append([part])
+            size = count
+    return [group for group in groups if len(group) > 1]
+
+
+def _merge(data_dir: Path, group: Sequence[Slice], files: Files) -> SegmentName:
+    rows = pa.concat_tables([table for part in group for table in read_slice(part, part.first, part.last)])
+    day = pc.floor_temporal(rows["time"], unit="day")
+    rows = rows.append_column("day", day).sort_by(
+        [("day", "ascending"), ("entity_id", "ascending"), ("time", "ascending"), ("seq", "ascending")]
+    )
+    generation = 1 + max(part.segment.generation for part in group)
+    name = _write_segment(data_dir, rows.drop_columns(["day"]), group[0].first, group[-1].last, generation, files)
+    for loser in {part.segment for part in group}:
+        if name.first <= loser.first and loser.last <= name.last:
+            files.replace(loser.path, loser.path.with_name(loser.path.name + ".old"))
+    return name
+
+
+def _remove_old(data_dir: Path, files: Files) -> None:
+    for path in log_folder(data_dir).glob("date=*/*.parquet.old"):
+        if time.time() - path.stat().st_ctime > OLD_KEPT_SECONDS:
+            files.remove(path)
+
+
+def position(data_dir: Path) -> int:
+    """Return the next seq after the valid segments."""
+    names = [name for path in log_folder(data_dir).glob("date=*/*.parquet") if (name := parse_segment(path))]
+    for name in sorted(names, key=lambda name: name.last, reverse=True):
+        if segment.is_valid(name):
+            return name.last + 1
+    return 1
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the child was started for; return its exit code."""
+    match arguments:
+        case ["seal", data_dir]:
+            for name in seal(Path(data_dir)):
+                sys.stdout.write(f"{name.path}\n")
+        case ["position", data_dir]:
+            sys.stdout.write(f"{position(Path(data_dir))}\n")
+        case _:
+            sys.stderr.write("usage: python -m homeiq.storage.maintenance seal|position DATA_DIR\n")
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main(sys.argv[1:]))
+    except (HomeiqError, OSError) as problem:
+        sys.stderr.write(f"{problem}\n")
+        raise SystemExit(1) from None

@@ -1,0 +1,210 @@
+"""Reading the log, while another process appends to it and seals it.
+
+`list_files` is the one function that gives every reader (replay, SQL, notebooks) its consistent list of files.
+Imports pyarrow only when a segment is read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import LogCorrupt
+from .log import log_folder, tails_in
+from .manifest import SegmentName, Slice, holes, parse_segment, resolve
+from .record import COLUMNS, Record
+from .tail import TailCursor
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["LogFiles", "TailPart", "LogReader", "list_files", "read_everything", "read_slice", "records_of"]
+
+_TRIES = 20
+_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class TailPart:
+    """The records of a tail that count: `first` and above, below `before` (None: all)."""
+
+    path: Path
+    first: int
+    before: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogFiles:
+    """A consistent list: who speaks for which records. `missing` are the ranges of seq that no file holds."""
+
+    slices: list[Slice]
+    tails: list[TailPart]
+    missing: list[tuple[int, int]]
+
+    @property
+    def first_seq(self) -> int:
+        """The log's first seq; 1 unless older segments have expired."""
+        if self.slices:
+            return self.slices[0].first
+        return self.tails[0].first if self.tails else 1
+
+
+def list_files(data_dir: Path) -> LogFiles:
+    """Return who speaks for each record of the log.
+
+    Tails are listed before segments: what is sealed in between is then seen twice, which is told apart by seq, and never
+    not at all. While files are being merged a listing may miss some; then it is made again.
+    """
+    for attempt in range(_TRIES):
+        found = _list_once(log_folder(data_dir))
+        if not found.missing:
+            break
+        time.sleep(0.005 * attempt)
+    return found
+
+
+def _list_once(folder: Path) -> LogFiles:
+    tails = tails_in(folder)
+    names = [name for path in folder.glob("date=*/*.parquet") if (name := parse_segment(path))]
+    slices = resolve(names, _is_valid)
+    start = slices[0].first if slices else 1
+    sealed = slices[-1].last if slices else 0
+    parts = []
+    for place, (first, path) in enumerate(tails):
+        before = tails[place + 1][0] if place + 1 < len(tails) else None
+        if before is None or before - 1 > sealed:
+            parts.append(TailPart(path, max(first, sealed + 1), before))
+    end = parts[0].first - 1 if parts else sealed
+    return LogFiles(slices, parts, holes(slices, start, end) if slices else [])
+
+
+def _is_valid(name: SegmentName) -> bool:
+    from .segment import is_valid
+
+    return is_valid(name)
+
+
+def records_of(table: pa.Table) -> list[Record]:
+    """Return the rows of a table of the log's columns as records."""
+    import pyarrow as pa
+
+    columns = []
+    for name in COLUMNS:
+        column = table[name]
+        columns.append((column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist())
+    return [Record(*row) for row in zip(*columns, strict=True)]
+
+
+class LogReader:
+    """Reads a log in order of seq, from a given position on; can be asked again and again as the log grows."""
+
+    def __init__(self, data_dir: Path, next_seq: int = 1) -> None:
+        self.data_dir = data_dir
+        self.next_seq = next_seq
+        self.missing: list[tuple[int, int]] = []
+        self._cursor: TailCursor | None = None
+
+    def end(self) -> int:
+        """Return the seq of the last whole record in the log now, 0 if it is empty."""
+        files = list_files(self.data_dir)
+        last = files.slices[-1].last if files.slices else files.first_seq - 1
+        for part in reversed(files.tails):
+            try:
+                cursor = TailCursor(part.path)
+                cursor.read(part.before)
+            except FileNotFoundError:
+                return self.end()
+            return max(last, cursor.next_seq - 1)
+        return last
+
+    def read(self, upto: int | None = None) -> Iterator[list[Record]]:
+        """Yield the records from `next_seq` to `upto`, or to the present end, in lists of up to 10,000.
+
+        `next_seq` moves when a list is taken up again, so that it says what was handled. Raises LogCorrupt.
+        """
+        while upto is None or self.next_seq <= upto:
+            progressed = False
+            for records in self._some(upto):
+                yield records
+                self.next_seq = records[-1].seq + 1
+                progressed = True
+            if not progressed:
+                return
+
+    def _some(self, upto: int | None) -> Iterator[list[Record]]:
+        """Yield lists from the tail that is open, or else from the first file that holds `next_seq`."""
+        before = None if upto is None else upto + 1
+        if self._cursor is not None and self._cursor.next_seq == self.next_seq:
+            try:
+                records = self._cursor.read(before)
+            except FileNotFoundError:
+                records = []
+            if records:
+                yield from _in_lists(records)
+                return
+        self._cursor = None
+        try:
+            yield from self._from_files(before)
+        except FileNotFoundError:
+            return
+
+    def _from_files(self, before: int | None) -> Iterator[list[Record]]:
+        files = list_files(self.data_dir)
+        self._skip_missing(files)
+        for part in files.slices:
+            if part.first <= self.next_seq <= part.last:
+                last = part.last if before is None else min(part.last, before - 1)
+                for table in read_slice(part, self.next_seq, last):
+                    yield from _in_lists(records_of(table))
+                return
+        for tail in files.tails:
+            if tail.first <= self.next_seq and (tail.before is None or self.next_seq < tail.before):
+                cursor = TailCursor(tail.path)
+                limits = [limit for limit in (before, tail.before) if limit is not None]
+                records = cursor.read(min(limits, default=None))
+                if tail.before is None:
+                    self._cursor = cursor
+                yield from _in_lists([record for record in records if record.seq >= self.next_seq])
+                return
+
+    def _skip_missing(self, files: LogFiles) -> None:
+        """Go on behind a range that no file holds, and remember that it is missing."""
+        self.next_seq = max(self.next_seq, files.first_seq)
+        for first, last in files.missing:
+            if first <= self.next_seq <= last:
+                self.missing.append((self.next_seq, last))
+                self.next_seq = last + 1
+
+
+def read_slice(part: Slice, first: int, last: int, columns: Sequence[str] = COLUMNS) -> Iterator[pa.Table]:
+    """Yield rows `first` … `last` of a slice in order of seq, as tables."""
+    import pyarrow as pa
+
+    from . import segment
+
+    tables = segment.read_rows(part.segment, max(first, part.first), min(last, part.last), columns)
+    if part.segment.generation == 0:
+        yield from (table for table in tables if table.num_rows)
+    else:
+        whole = pa.concat_tables(list(tables)).sort_by("seq")
+        if whole.num_rows:
+            yield whole
+
+
+def read_everything(data_dir: Path) -> Iterator[list[Record]]:
+    """Yield the whole log in order of seq; raises LogCorrupt where a range is missing."""
+    reader = LogReader(data_dir, 1)
+    yield from reader.read()
+    if reader.missing:
+        ranges = ", ".join(f"{first}-{last}" for first, last in reader.missing)
+        raise LogCorrupt(f"the records {ranges} are missing from the log", place=str(data_dir))
+
+
+def _in_lists(records: list[Record]) -> Iterator[list[Record]]:
+    for start in range(0, len(records), _ROWS):
+        yield records[start : start + _ROWS]
+
+

@@ -1,0 +1,138 @@
+"""One raw event, with its envelope; to and from one checksummed line of the tail. Pure.
+
+A line of the tail (format version 1) is a JSON object with the columns of the log in this order, then `crc`: the CRC-32
+(zlib's, eight hexadecimal digits) of all bytes of the line before `,"crc":`. `raw` is a JSON *string*, so that no reader
+is tempted to understand and rewrite it.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+from zlib import crc32
+
+import orjson
+
+from ..errors import LogCorrupt
+
+__all__ = [
+    "FORMAT_VERSION",
+    "COLUMNS",
+    "Origin",
+    "ORIGINS",
+    "ORIGIN_RANK",
+    "HOUSEKEEPING",
+    "Event",
+    "Record",
+    "encode",
+    "encode_group",
+    "decode",
+    "text_of",
+    "housekeeping_event",
+    "blank",
+]
+
+FORMAT_VERSION: Final = 1
+
+COLUMNS: Final = ("seq", "time", "received_at", "source", "origin", "event_type", "entity_id", "state", "raw")
+
+Origin = Literal["live", "manual", "backfill", "snapshot", "import", "simulated"]
+ORIGINS: Final[tuple[Origin, ...]] = get_args(Origin)
+
+ORIGIN_RANK: Final[dict[str, int]] = {origin: len(ORIGINS) - place for place, origin in enumerate(ORIGINS)}
+"""Which copy of one point is believed: a greater number wins (live > manual > backfill > snapshot > import > …)."""
+
+HOUSEKEEPING: Final = "homeiq_"
+"""Event types that begin so are the recorder's own words about itself: connections, heartbeats, clock jumps, blanks."""
+
+_CRC_LENGTH = len(b',"crc":"00000000"}')
+
+
+@dataclass(slots=True)
+class Event:
+    """A raw event that has no number yet.
+
+    `time` is what the event says of itself, `received_at` when it came; both microseconds UTC. `raw` is the text exactly
+    as it was received; the other columns are an index over it. `entity_id` and `state` (the new state's text) are None
+    where there is none.
+    """
+
+    time: int
+    received_at: int
+    source: str
+    origin: Origin
+    event_type: str
+    entity_id: str | None
+    state: str | None
+    raw: str
+
+
+@dataclass(slots=True)
+class Record:
+    """An event in the log: its `seq` counts 1, 2, 3, … without holes. Never changed once written."""
+
+    seq: int
+    time: int
+    received_at: int
+    source: str
+    origin: Origin
+    event_type: str
+    entity_id: str | None
+    state: str | None
+    raw: str
+
+
+def encode(seq: int, event: Event | Record) -> bytes:
+    """Return the line of the tail for this event, with its line feed."""
+    body = orjson.dumps(
+        {
+            "seq": seq,
+            "time": event.time,
+            "received_at": event.received_at,
+            "source": event.source,
+            "origin": event.origin,
+            "event_type": event.event_type,
+            "entity_id": event.entity_id,
+            "state": event.state,
+            "raw": event.raw,
+        }
+    )[:-1]
+    return b'%b,"crc":"%08x"}\n' % (body, crc32(body))
+
+
+def encode_group(first_seq: int, events: Sequence[Event]) -> bytes:
+    """Return the lines of the events, numbered from `first_seq` on."""
+    return b"".join([encode(seq, event) for seq, event in enumerate(events, first_seq)])
+
+
+def decode(line: bytes) -> Record:
+    """Return the record of a line (with or without its line feed); raises LogCorrupt if its checksum is wrong."""
+    line = line.rstrip(b"\n")
+    body = line[:-_CRC_LENGTH]
+    if line[-_CRC_LENGTH:] != b',"crc":"%08x"}' % crc32(body):
+        raise LogCorrupt("a line's checksum is wrong")
+    try:
+        return Record(**orjson.loads(line[:-_CRC_LENGTH] + b"}"))
+    except (orjson.JSONDecodeError, TypeError) as error:
+        raise LogCorrupt(f"a line is not a record ({error})") from None
+
+
+def text_of(received: bytes) -> str:
+    """Return received bytes as the text of `raw`; what is not UTF-8 becomes a JSON object with its base64."""
+    try:
+        return received.decode("utf-8")
+    except UnicodeDecodeError:
+        return orjson.dumps({"encoding": "base64", "data": base64.b64encode(received).decode("ascii")}).decode()
+
+
+def housekeeping_event(now: int, source: str, what: str, **facts: object) -> Event:
+    """Return the recorder's own word about `source`: event type `homeiq_<what>`, its facts as a JSON object."""
+    return Event(now, now, source, "live", HOUSEKEEPING + what, None, None, orjson.dumps(facts).decode())
+
+
+def blank(seq: int, received_at: int, source: str, reason: str) -> Record:
+    """Return the row that keeps the place of a record whose content is gone."""
+    raw = orjson.dumps({"reason": reason}).decode()
+    return Record(seq, received_at, received_at, source, "live", HOUSEKEEPING + "blank", None, None, raw)

@@ -1,0 +1,158 @@
+"""One sealed segment: its Parquet schema, and how it is written, read and validated.
+
+A segment holds consecutive records, one a row. Besides Parquet's own, its footer has the keys
+
+    homeiq.format      version of this format, "1"
+    homeiq.first_seq   homeiq.last_seq
+    homeiq.digest      SHA-256 (hexadecimal) of all bytes of the file before the footer's metadata, that is of the magic
+                       number and every row group, as long as `homeiq.digest_bytes` says
+
+A segment is valid when its footer opens, it holds exactly last - first + 1 rows with seq first … last, and its digest
+is right. This module imports pyarrow: what runs for years imports it only in a short-lived child.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..errors import LogCorrupt
+from .manifest import SegmentName
+from .record import COLUMNS, FORMAT_VERSION, Record
+
+__all__ = ["SCHEMA", "table_of", "write", "open_segment", "check_footer", "check_whole", "is_valid", "read_rows"]
+
+_MICROSECONDS = pa.timestamp("us", tz="UTC")
+
+SCHEMA = pa.schema(
+    [
+        pa.field("seq", pa.int64(), nullable=False),
+        pa.field("time", _MICROSECONDS),
+        pa.field("received_at", _MICROSECONDS, nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("origin", pa.string()),
+        pa.field("event_type", pa.string()),
+        pa.field("entity_id", pa.string()),
+        pa.field("state", pa.string()),
+        pa.field("raw", pa.string()),
+    ]
+)
+
+ROW_GROUP = 50_000
+
+
+def table_of(records: Sequence[Record]) -> pa.Table:
+    """Return records as an Arrow table of the log's columns."""
+    return pa.table(
+        [
+            pa.array([getattr(record, field.name) for record in records], type=field.type)
+            for field in SCHEMA
+        ],
+        schema=SCHEMA,
+    )
+
+
+def write(table: pa.Table, first: int, last: int) -> bytes:
+    """Return the bytes of a segment with these rows, in the order in which they are given."""
+    sink = io.BytesIO()
+    writer = pq.ParquetWriter(
+        sink,
+        SCHEMA,
+        compression="zstd",
+        compression_level=9,
+        data_page_size=8 << 20,
+        use_dictionary=["source", "origin", "event_type", "entity_id", "state"],
+        column_encoding={"seq": "DELTA_BINARY_PACKED", "time": "DELTA_BINARY_PACKED", "received_at": "DELTA_BINARY_PACKED"},
+        write_page_checksum=True,
+        store_schema=False,
+    )
+    writer.write_table(table, row_group_size=ROW_GROUP)
+    covered = sink.getvalue()
+    writer.add_key_value_metadata(
+        {
+            "homeiq.format": str(FORMAT_VERSION),
+            "homeiq.first_seq": str(first),
+            "homeiq.last_seq": str(last),
+            "homeiq.digest": hashlib.sha256(covered).hexdigest(),
+            "homeiq.digest_bytes": str(len(covered)),
+        }
+    )
+    writer.close()
+    return sink.getvalue()
+
+
+def open_segment(path: Path) -> pq.ParquetFile:
+    """Open a segment for reading; raises FileNotFoundError, or LogCorrupt if its footer does not open."""
+    try:
+        return pq.ParquetFile(path, page_checksum_verification=True)
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise LogCorrupt(f"{path.name} is not a readable segment", hint=str(error), place=str(path)) from None
+
+
+def check_footer(name: SegmentName) -> pq.ParquetFile:
+    """Open a segment whose footer says what its name says; raises LogCorrupt otherwise. Reads no rows."""
+    file = open_segment(name.path)
+    said = file.metadata.metadata or {}
+    version = int(said.get(b"homeiq.format", b"0"))
+    if version > FORMAT_VERSION:
+        file.close()
+        raise LogCorrupt(
+            f"{name.path.name} was written by a newer homeiq (format {version})", hint="update homeiq", place=str(name.path)
+        )
+    found = (int(said.get(b"homeiq.first_seq", b"0")), int(said.get(b"homeiq.last_seq", b"0")), file.metadata.num_rows)
+    if found != (name.first, name.last, name.last - name.first + 1):
+        file.close()
+        raise LogCorrupt(f"{name.path.name} holds other records than its name says", place=str(name.path))
+    return file
+
+
+def check_whole(name: SegmentName) -> None:
+    """Prove a segment valid by its footer, its digest and its seq; raises LogCorrupt or FileNotFoundError."""
+    with check_footer(name) as file:
+        said = file.metadata.metadata
+        covered = name.path.read_bytes()[: int(said[b"homeiq.digest_bytes"])]
+        if hashlib.sha256(covered).hexdigest().encode() != said[b"homeiq.digest"]:
+            raise LogCorrupt(f"{name.path.name} has changed since it was written", place=str(name.path))
+        try:
+            numbers = pc.sort_indices(file.read(columns=["seq"])["seq"])
+            sequence = file.read(columns=["seq"])["seq"].take(numbers)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise LogCorrupt(f"{name.path.name} cannot be read", hint=str(error), place=str(name.path)) from None
+        if not sequence.combine_chunks().equals(pa.array(range(name.first, name.last + 1), pa.int64())):
+            raise LogCorrupt(f"{name.path.name} does not hold the records that its name says", place=str(name.path))
+
+
+def is_valid(name: SegmentName) -> bool:
+    """Tell whether a segment may speak for its records."""
+    try:
+        check_whole(name)
+    except (LogCorrupt, FileNotFoundError):
+        return False
+    return True
+
+
+def read_rows(
+    name: SegmentName, first: int, last: int, columns: Sequence[str] = COLUMNS, row_groups: Sequence[int] | None = None
+) -> Iterator[pa.Table]:
+    """Yield rows `first` … `last` as tables, one for each row group, in the file's own order.
+
+    Raises FileNotFoundError when the segment was superseded meanwhile, LogCorrupt when it cannot be read.
+    """
+    wanted = list(columns) if "seq" in columns else ["seq", *columns]
+    with check_footer(name) as file:
+        for group in range(file.num_row_groups) if row_groups is None else row_groups:
+            try:
+                table = file.read_row_group(group, columns=wanted)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise LogCorrupt(f"{name.path.name} cannot be read", hint=str(error), place=str(name.path)) from None
+            if first > name.first or last < name.last:
+                table = table.filter((pc.field("seq") >= first) & (pc.field("seq") <= last))
+            yield table.select(list(columns))

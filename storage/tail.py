@@ -1,0 +1,196 @@
+"""The file that is being appended to: written and read line by line, and recovered where its end is torn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import LogCorrupt, LogNotWritable
+from .files import Files
+from .manifest import parse_tail, tail_name
+from .record import Event, Record, blank, decode, encode, encode_group
+
+__all__ = ["Tail", "TailCursor", "Recovery", "read_tail", "recover"]
+
+
+class Tail:
+    """An open tail. After one failed write or sync it is never appended to again: the caller opens the next one.
+
+    (Linux reports a failed write-back once and then forgets the pages: a later sync that succeeds proves nothing.)
+    """
+
+    def __init__(self, folder: Path, first: int, files: Files) -> None:
+        """Create the tail whose first record will be number `first`; raises LogNotWritable."""
+        self.path = folder / tail_name(first)
+        self.first = first
+        self.next_seq = first
+        self.bytes = 0
+        self._files = files
+        try:
+            self._descriptor: int | None = files.create(self.path)
+        except OSError as error:
+            raise _not_writable(self.path, error) from error
+
+    def append(self, events: Sequence[Event]) -> tuple[int, int]:
+        """Make a group durable, with one write and one fdatasync; return its first and last seq.
+
+        Raises LogNotWritable: then the group is not durable, and this tail is closed.
+        """
+        if self._descriptor is None:
+            raise LogNotWritable(f"{self.path.name} failed before and is not appended to", place=str(self.path))
+        first = self.next_seq
+        lines = encode_group(first, events)
+        try:
+            self._files.write(self._descriptor, lines)
+            self._files.sync(self._descriptor)
+        except OSError as error:
+            self.close()
+            raise _not_writable(self.path, error) from error
+        self.next_seq += len(events)
+        self.bytes += len(lines)
+        return first, self.next_seq - 1
+
+    @property
+    def failed(self) -> bool:
+        """It was closed, by a failure or in order."""
+        return self._descriptor is None
+
+    def close(self) -> None:
+        """Close the file; what was appended is durable already."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            try:
+                self._files.close(descriptor)
+            except OSError as error:
+                raise _not_writable(self.path, error) from error
+
+
+def _not_writable(path: Path, error: OSError) -> LogNotWritable:
+    return LogNotWritable(
+        f"the log cannot be written: {error.strerror or error}",
+        hint=f"make room or give write permission in {path.parent}",
+        place=str(path),
+    )
+
+
+class TailCursor:
+    """Reads a tail while it is being appended to: each call gives the whole good lines that came since."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.first = parse_tail(path) or 1
+        self.next_seq = self.first
+        self._offset = 0
+
+    def read(self, before: int | None = None) -> list[Record]:
+        """Return the next records, those numbered below `before` only.
+
+        Stops before a line that is not whole yet, or is not the expected record. Raises FileNotFoundError once the tail
+        has been sealed and dropped.
+        """
+        with self.path.open("rb") as file:
+            file.seek(self._offset)
+            content = file.read()
+        records: list[Record] = []
+        for line in lines_of(content):
+            if before is not None and self.next_seq >= before:
+                break
+            try:
+                record = decode(line) if line.endswith(b"\n") else None
+            except LogCorrupt:
+                break
+            if record is None or record.seq != self.next_seq:
+                break
+            records.append(record)
+            self.next_seq += 1
+            self._offset += len(line)
+        return records
+
+
+def read_tail(path: Path, before: int | None = None) -> list[Record]:
+    """Return the good records of a tail from its start, those numbered below `before` only."""
+    return TailCursor(path).read(before)
+
+
+@dataclass(slots=True)
+class Recovery:
+    """What was found in a tail at opening: its records, and what had to be set aside."""
+
+    next_seq: int
+    findings: list[str] = field(default_factory=list)
+
+
+def recover(data_dir: Path, path: Path, before: int | None, files: Files) -> Recovery:
+    """Make a tail that a crash or a failing disk left behind good again, and durable.
+
+    A torn or corrupt end, and what is numbered `before` or above, goes to the quarantine. A bad line among good ones goes
+    there too; a blank row keeps its place, so that seq stays without holes. Raises OSError.
+    """
+    first = parse_tail(path) or 1
+    content = path.read_bytes()
+    good, bad = _sort_lines(content, first, before)
+    recovery = Recovery(first + len(good))
+    if not bad:
+        files.sync_file(path)
+        return recovery
+    for offset, line in bad:
+        name = f"{path.name}.{offset}-{offset + len(line)}"
+        torn = offset + len(line) == len(content)
+        reason = "a torn end" if torn else "a line whose checksum or number is wrong"
+        kept = files.quarantine(data_dir, name, line, f"{reason} of {path.name}, {len(line)} bytes at byte {offset}")
+        recovery.findings.append(f"{path.name}: {reason}, {len(line)} bytes, moved to {kept}")
+    if content.startswith(whole := b"".join(good)):
+        files.truncate(path, len(whole))
+    else:
+        files.write_whole(path, whole)
+    files.sync_file(path)
+    return recovery
+
+
+def _sort_lines(content: bytes, first: int, before: int | None) -> tuple[list[bytes], list[tuple[int, bytes]]]:
+    """Return the lines of records `first`, `first` + 1, … (blank rows where one is lost), and the others with offsets."""
+    good: list[bytes] = []
+    bad: list[tuple[int, bytes]] = []
+    offset = 0
+    received_at = 0
+    for line in lines_of(content):
+        expected = first + len(good)
+        try:
+            record = decode(line) if line.endswith(b"\n") else None
+        except LogCorrupt:
+            record = None
+        if record is None or not expected <= record.seq < (before or expected + len(content)):
+            bad.append((offset, line))
+        else:
+            for lost in range(expected, record.seq):
+                good.append(_blank_line(lost, received_at or record.received_at))
+            received_at = record.received_at
+            good.append(line)
+        offset += len(line)
+    return good, _joined(bad)
+
+
+def lines_of(content: bytes) -> Iterator[bytes]:
+    """Split at line feeds only, which a record's JSON never holds."""
+    start = 0
+    while start < len(content):
+        end = content.find(b"\n", start) + 1 or len(content)
+        yield content[start:end]
+        start = end
+
+
+def _blank_line(seq: int, received_at: int) -> bytes:
+    reason = "the line was damaged on disk; its bytes are in the quarantine"
+    return encode(seq, blank(seq, received_at, "homeiq", reason))
+
+
+def _joined(bad: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Join bad lines that lie side by side, so that one torn end is one file in the quarantine."""
+    joined: list[tuple[int, bytes]] = []
+    for offset, line in bad:
+        if joined and joined[-1][0] + len(joined[-1][1]) == offset:
+            joined[-1] = (joined[-1][0], joined[-1][1] + line)
+        else:
+            joined.append((offset, line))
+    return joined
