@@ -1,24 +1,24 @@
 """One tree of errors. Each says what happened, where, why, and what to do.
 
-    HomeiqError
-    ├── SettingsError          a setting is missing, unknown or cannot be read          operator, exit 2
-    ├── LogError
-    │   ├── LogLocked          another process appends to this log                      operator
-    │   ├── LogNotWritable     the disk is full, read-only or failing                   retry
-    │   ├── LogClosed          appended after close                                     operator
-    │   └── LogCorrupt         bytes that are not what was written                      corrupt
-    ├── SourceError
-    │   ├── SourceUnreachable  no connection, or it broke                               retry
-    │   ├── TokenRefused       the source does not accept the token                     operator
-    │   └── NotHomeAssistant   something else answers there                             operator
-    ├── TargetError
-    │   ├── TargetUnreachable  no connection, 5xx, time-out                             retry
-    │   ├── TargetBusy         429, 503 with Retry-After                                retry
-    │   ├── TargetRefused      401, 403, 404: a token, org or bucket is wrong           operator
-    │   ├── TargetLocked       another process writes to this target                    operator
-    │   ├── BatchTooLarge      413: smaller batches are taken                           retry
-    │   └── LinesRefused       400, 422: lines which the target does not take           corrupt
-    └── UsageError             a command cannot be carried out as given                 operator, exit 2
+HomeiqError
+├── SettingsError          a setting is missing, unknown or cannot be read          operator, exit 2
+├── LogError
+│   ├── LogLocked          another process appends to this log                      operator
+│   ├── LogNotWritable     the disk is full, read-only or failing                   retry
+│   ├── LogClosed          appended after close                                     operator
+│   └── LogCorrupt         bytes that are not what was written                      corrupt
+├── SourceError
+│   ├── SourceUnreachable  no connection, or it broke                               retry
+│   ├── TokenRefused       the source does not accept the token                     operator
+│   └── NotHomeAssistant   something else answers there                             operator
+├── TargetError
+│   ├── TargetUnreachable  no connection, 5xx, time-out                             retry
+│   ├── TargetBusy         429, 503 with Retry-After                                retry
+│   ├── TargetRefused      401, 403, 404: a token, org or bucket is wrong           operator
+│   ├── TargetLocked       another process writes to this target                    operator
+│   ├── BatchTooLarge      413: smaller batches are taken                           retry
+│   └── LinesRefused       400, 422: lines which the target does not take           corrupt
+└── UsageError             a command cannot be carried out as given                 operator, exit 2
 """
 
 from __future__ import annotations

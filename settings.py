@@ -59,6 +59,10 @@ def _http_url(value: str) -> str:
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
+def _user_data_dir() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "homeiq"
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -92,27 +96,33 @@ class InfluxDBSettings(_Section):
     token: SecretStr = SecretStr("")
     org: str = "homeiq"
     bucket: str = "home_assistant_events"
-    gzip: bool | None = Field(None, description="compress requests; by default wherever it is not this machine")
-    batch_lines: int = Field(5_000, ge=1, description="lines in one request at most")
-    batch_bytes: int = Field(4_000_000, ge=1_000, description="bytes in one request at most, before compression")
-    timeout: float = Field(30.0, gt=0, description="seconds to wait for an answer")
+    gzip: bool | None = Field(default=None, description="compress requests; by default wherever it is not this machine")
+    batch_lines: int = Field(default=5_000, ge=1, description="lines in one request at most")
+    batch_bytes: int = Field(
+        default=4_000_000, ge=1_000, description="bytes in one request at most, before compression"
+    )
+    timeout: float = Field(default=30.0, gt=0, description="seconds to wait for an answer")
 
 
 class RecordingSettings(_Section):
     """How the recorder groups, bounds and seals what it takes."""
 
-    group_seconds: float = Field(1.0, gt=0, description="at the latest so many seconds after it came, a record is durable")
-    group_records: int = Field(1_000, ge=1, description="a group of so many records is written at once")
-    buffer_bytes: int = Field(64_000_000, ge=100_000, description="raw text held at most while the disk does not answer")
-    heartbeat_seconds: float = Field(60.0, gt=0, le=60.0, description="seconds between two heartbeat records")
-    seal_records: int = Field(50_000, ge=1, description="a tail of so many records is sealed into a segment")
-    seal_hours: float = Field(24.0, gt=0, description="a tail that old is sealed, however small")
+    group_seconds: float = Field(
+        1.0, gt=0, description="at the latest so many seconds after it came, a record is durable"
+    )
+    group_records: int = Field(default=1_000, ge=1, description="a group of so many records is written at once")
+    buffer_bytes: int = Field(
+        64_000_000, ge=100_000, description="raw text held at most while the disk does not answer"
+    )
+    heartbeat_seconds: float = Field(default=60.0, gt=0, le=60.0, description="seconds between two heartbeat records")
+    seal_records: int = Field(default=50_000, ge=1, description="a tail of so many records is sealed into a segment")
+    seal_hours: float = Field(default=24.0, gt=0, description="a tail that old is sealed, however small")
 
 
 class ReplaySettings(_Section):
     """How the follower and replays work."""
 
-    poll_seconds: float = Field(0.5, gt=0, description="seconds between two looks at the log's end")
+    poll_seconds: float = Field(default=0.5, gt=0, description="seconds between two looks at the log's end")
 
 
 class Settings(BaseSettings):
@@ -122,7 +132,7 @@ class Settings(BaseSettings):
         env_prefix="HOMEIQ_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
     )
 
-    data_dir: Path = Field(default_factory=lambda: _user_data_dir())
+    data_dir: Path = Field(default_factory=_user_data_dir)
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     influxdb: InfluxDBSettings = InfluxDBSettings()
     recording: RecordingSettings = RecordingSettings()
@@ -170,10 +180,6 @@ def load(config: Path | None = None, *, data_dir: Path | None = None) -> Setting
     return settings.model_copy(update={"data_dir": chosen})
 
 
-def _user_data_dir() -> Path:
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "homeiq"
-
-
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -182,7 +188,9 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
-        raise SettingsError(f"{file}{line} is not YAML", hint="see the example in the README", place=str(file)) from None
+        raise SettingsError(
+            f"{file}{line} is not YAML", hint="see the example in the README", place=str(file)
+        ) from None
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -247,7 +255,12 @@ def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
     ]
     for variable in environ:
         name = variable.upper()
-        if name.startswith("HOMEIQ_") and "__" in name and name not in known and name.removesuffix("_FILE") not in known:
+        if (
+            name.startswith("HOMEIQ_")
+            and "__" in name
+            and name not in known
+            and name.removesuffix("_FILE") not in known
+        ):
             raise SettingsError(f"{variable} is not a setting", hint=_nearest(name, known))
 
 

@@ -35,15 +35,19 @@ class EventLog:
     loss. Not safe for use by two threads at once.
     """
 
-    def __init__(self, data_dir: Path, *, purpose: str = "homeiq", files: Files | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, *, purpose: str = "homeiq", rotate_records: int = 50_000, files: Files | None = None
+    ) -> None:
         """Take the lock, recover what a crash left, and open a new tail.
 
-        `purpose` is what a second writer is told about the first. Raises LogLocked, LogNotWritable, LogCorrupt.
+        `purpose` is what a second writer is told about the first; a tail of `rotate_records` is followed by a new one.
+        Raises LogLocked, LogNotWritable, LogCorrupt.
         """
         self.data_dir = data_dir
         self.folder = log_folder(data_dir)
         self.findings: list[str] = []
         self._files = files or Files()
+        self._rotate_records = rotate_records
         self._closing = ExitStack()
         self._closed = False
         try:
@@ -75,8 +79,8 @@ class EventLog:
         """
         if self._closed:
             raise LogClosed("the log is closed")
-        if self._tail.failed:
-            self._tail = self._new_tail()
+        if self._tail.failed or self.tail_records >= self._rotate_records:
+            self._start_tail()
         first, last = self._tail.append(events)
         self.next_seq = last + 1
         return first, last
@@ -89,8 +93,7 @@ class EventLog:
     def rotate(self) -> None:
         """Go on in a new tail, so that the one before can be sealed; raises LogNotWritable."""
         if self._tail.failed or self.tail_records:
-            self._tail.close()
-            self._tail = self._new_tail()
+            self._start_tail()
 
     def close(self) -> None:
         """Close the tail and give the lock back. What was appended is durable already."""
@@ -104,6 +107,13 @@ class EventLog:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _start_tail(self) -> None:
+        self._tail.close()
+        try:
+            self._tail = self._new_tail()
+        except OSError as error:
+            raise self._not_writable(error) from error
 
     def _new_tail(self) -> Tail:
         """Open the tail for the next seq; one of that name holds only what was never acknowledged, or nothing."""

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -52,12 +53,14 @@ def _seal_tails(data_dir: Path, files: Files) -> Sealed:
     made: Sealed = []
     records: list[Record] = []
     done: list[Path] = []
-    for (first, path), (before, _) in zip(tails, tails[1:], strict=False):
+    for (first, path), (before, _) in pairwise(tails):
         found = [record for record in read_tail(path, before) if record.seq > sealed]
         expected = records[-1].seq + 1 if records else max(first, sealed + 1)
         if before - 1 > sealed and (not found or (found[0].seq, found[-1].seq) != (expected, before - 1)):
             raise LogCorrupt(
-                f"{path.name} does not reach to the next tail", hint="restart the recorder, which mends it", place=str(path)
+                f"{path.name} does not reach to the next tail",
+                hint="restart the recorder, which mends it",
+                place=str(path),
             )
         records += found
         done.append(path)

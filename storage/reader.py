@@ -206,5 +206,3 @@ def read_everything(data_dir: Path) -> Iterator[list[Record]]:
 def _in_lists(records: list[Record]) -> Iterator[list[Record]]:
     for start in range(0, len(records), _ROWS):
         yield records[start : start + _ROWS]
-
-

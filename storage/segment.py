@@ -50,10 +50,7 @@ ROW_GROUP = 50_000
 def table_of(records: Sequence[Record]) -> pa.Table:
     """Return records as an Arrow table of the log's columns."""
     return pa.table(
-        [
-            pa.array([getattr(record, field.name) for record in records], type=field.type)
-            for field in SCHEMA
-        ],
+        [pa.array([getattr(record, field.name) for record in records], type=field.type) for field in SCHEMA],
         schema=SCHEMA,
     )
 
@@ -68,7 +65,11 @@ def write(table: pa.Table, first: int, last: int) -> bytes:
         compression_level=9,
         data_page_size=8 << 20,
         use_dictionary=["source", "origin", "event_type", "entity_id", "state"],
-        column_encoding={"seq": "DELTA_BINARY_PACKED", "time": "DELTA_BINARY_PACKED", "received_at": "DELTA_BINARY_PACKED"},
+        column_encoding={
+            "seq": "DELTA_BINARY_PACKED",
+            "time": "DELTA_BINARY_PACKED",
+            "received_at": "DELTA_BINARY_PACKED",
+        },
         write_page_checksum=True,
         store_schema=False,
     )
@@ -105,7 +106,9 @@ def check_footer(name: SegmentName) -> pq.ParquetFile:
     if version > FORMAT_VERSION:
         file.close()
         raise LogCorrupt(
-            f"{name.path.name} was written by a newer homeiq (format {version})", hint="update homeiq", place=str(name.path)
+            f"{name.path.name} was written by a newer homeiq (format {version})",
+            hint="update homeiq",
+            place=str(name.path),
         )
     found = (int(said.get(b"homeiq.first_seq", b"0")), int(said.get(b"homeiq.last_seq", b"0")), file.metadata.num_rows)
     if found != (name.first, name.last, name.last - name.first + 1):

@@ -1,0 +1,45 @@
+"""The contract between a source of events and the recorder."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+from ..storage.record import Event
+
+__all__ = ["Connector", "Listener"]
+
+
+class Listener(Protocol):
+    """Where a connector hands in what it hears. No method blocks, none raises."""
+
+    def take(self, event: Event) -> None:
+        """Take an event for recording. It is durable a group interval later at the latest."""
+
+    def connected(self, **facts: object) -> None:
+        """From now on everything is heard; `facts` go into the record."""
+
+    def introduce(self, description: str) -> None:
+        """Say in a few words who it is that is heard: what a person reads behind "connected to"."""
+
+    def warn(self, sentence: str) -> None:
+        """Something that a person should know; said once, however often it is found."""
+
+
+class Connector(ABC):
+    """A stream of raw events from one kind of source. It brings them in; what they mean is not its business."""
+
+    name: str
+    """The `source` of its records."""
+
+    title: str
+    """What a person calls the source."""
+
+    @abstractmethod
+    async def listen(self, listener: Listener) -> None:
+        """Connect, and hand in what is heard until the connection ends.
+
+        Never returns: it ends by a SourceError, which says whether it is worth trying again soon (kind retry) or
+        whether a person must do something first (operator), or by cancellation. May be called again and again.
+        Between two awaits it must not block for longer than a frame takes to parse.
+        """

@@ -1,0 +1,179 @@
+"""The socket around the protocol: connects, reads, asks for snapshots and pings. Understands nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from http import HTTPStatus
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from ...clock import Clock, SystemClock
+from ...errors import NotHomeAssistant, SourceError, SourceUnreachable
+from ...settings import HomeAssistantSettings
+from ...storage.record import Event
+from ..base import Connector, Listener
+from .protocol import SOURCE, Action, HomeAssistantProtocol, Send, SnapshotTaken, Subscribed
+
+__all__ = ["HomeAssistantConnector"]
+
+_LARGEST_FRAME = 64 << 20
+_FRAMES_WAITING = 1024
+_SNAPSHOT_SECONDS = 60.0
+_PING_SECONDS = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class HomeAssistantConnector(Connector):
+    """Hears every event of one Home Assistant, and takes snapshots of its states and registries."""
+
+    name = SOURCE
+    title = "Home Assistant"
+
+    def __init__(
+        self, settings: HomeAssistantSettings, clock: Clock | None = None, *, ping_seconds: float = _PING_SECONDS
+    ) -> None:
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self.ping_seconds = ping_seconds
+        self._snapshot_at: float | None = None
+
+    async def listen(self, listener: Listener) -> None:
+        """Hear one connection out; see Connector.listen. Raises SourceUnreachable, TokenRefused, NotHomeAssistant."""
+        url = self._settings.url
+        socket = await self._connect(url)
+        try:
+            await self._converse(socket, listener)
+        except ConnectionClosed as error:
+            raise SourceUnreachable(f"the connection to Home Assistant ended ({_reason(error)})", place=url) from None
+        except TimeoutError:
+            raise SourceUnreachable("Home Assistant does not answer any more", place=url) from None
+        finally:
+            await socket.close()
+
+    def snapshot_wait(self) -> float:
+        """Return the seconds until a snapshot may be taken: at most one a minute, however often the connection drops."""
+        if self._snapshot_at is None:
+            return 0.0
+        return max(0.0, self._snapshot_at + _SNAPSHOT_SECONDS - self._clock.monotonic())
+
+    def snapshot_begins(self) -> None:
+        """Remember when the last snapshot was asked for."""
+        self._snapshot_at = self._clock.monotonic()
+
+    async def _connect(self, url: str) -> ClientConnection:
+        address = url.replace("http", "ws", 1) + "/api/websocket"
+        hint = f"check home_assistant.url ({url}), or HOME_ASSISTANT_URL"
+        try:
+            return await connect(
+                address,
+                compression=None,
+                max_size=_LARGEST_FRAME,
+                max_queue=_FRAMES_WAITING,
+                user_agent_header="homeiq",
+            )
+        except InvalidStatus as error:
+            status = error.response.status_code
+            if status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT):
+                raise SourceUnreachable(f"Home Assistant is not there yet (HTTP {status})", place=url) from None
+            raise NotHomeAssistant(f"{url} is not Home Assistant (HTTP {status})", hint=hint, place=url) from None
+        except (InvalidHandshake, InvalidURI, ValueError) as error:
+            raise NotHomeAssistant(f"{url} is not Home Assistant ({error})", hint=hint, place=url) from None
+        except ssl.SSLError as error:
+            raise SourceUnreachable(f"{url} has no valid certificate ({error.reason})", hint=hint, place=url) from None
+        except TimeoutError:
+            raise SourceUnreachable(f"Home Assistant at {url} does not answer", hint=hint, place=url) from None
+        except (OSError, EOFError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise SourceUnreachable(
+                f"Home Assistant at {url} cannot be reached ({reason.lower()})", hint=hint, place=url
+            ) from None
+
+    async def _converse(self, socket: ClientConnection, listener: Listener) -> None:
+        """Read until the connection ends: take, append, and nothing else."""
+        protocol = HomeAssistantProtocol(self._settings.token.get_secret_value())
+        session = _Session(self, socket, protocol, listener)
+        receive: Callable[[bytes, int], list[Action]] = protocol.receive
+        now, take = self._clock.now, listener.take
+        try:
+            while True:
+                frame = await socket.recv(decode=False)
+                session.heard = True
+                for action in receive(frame, now()):
+                    if type(action) is Event:
+                        take(action)
+                    else:
+                        await session.act(action)
+        finally:
+            await session.end()
+
+
+class _Session:
+    """What goes on beside the reading of one connection."""
+
+    def __init__(
+        self,
+        connector: HomeAssistantConnector,
+        socket: ClientConnection,
+        protocol: HomeAssistantProtocol,
+        listener: Listener,
+    ) -> None:
+        self.heard = False
+        self._connector = connector
+        self._socket = socket
+        self._protocol = protocol
+        self._listener = listener
+        self._introduced = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def act(self, action: Action) -> None:
+        match action:
+            case Send(text):
+                await self._socket.send(text)
+            case Subscribed(version):
+                self._listener.connected(version=version)
+                self._introduced = self._connector.snapshot_wait() > 0
+                if self._introduced:
+                    self._listener.introduce(version)
+                self._tasks.append(asyncio.create_task(self._snapshot_when_due()))
+                self._tasks.append(asyncio.create_task(self._ping()))
+            case SnapshotTaken(entities):
+                if not self._introduced:
+                    self._listener.introduce(f"{self._protocol.version}, {entities} entities")
+            case _:
+                self._listener.warn(getattr(action, "sentence", str(action)))
+
+    async def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for result in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(result, Exception) and not isinstance(result, ConnectionClosed | SourceError):
+                _log.error("an error beside the reading of Home Assistant", exc_info=result)
+
+    async def _snapshot_when_due(self) -> None:
+        """Take a snapshot, at most one a minute however often the connection drops."""
+        await asyncio.sleep(self._connector.snapshot_wait())
+        self._connector.snapshot_begins()
+        for action in self._protocol.snapshot():
+            await self.act(action)
+
+    async def _ping(self) -> None:
+        """End the connection when Home Assistant is silent for a whole interval although it was asked."""
+        while True:
+            self.heard = False
+            await self._socket.send(self._protocol.ping().text)
+            await asyncio.sleep(self._connector.ping_seconds)
+            if not self.heard:
+                await self._socket.close(1000, "no answer to ping")
+
+
+def _reason(error: ConnectionClosed) -> str:
+    if error.rcvd is not None:
+        return f"closed by Home Assistant, {error.rcvd.code} {error.rcvd.reason}".strip()
+    if error.sent is not None:
+        return error.sent.reason or "closed"
+    return "connection lost"

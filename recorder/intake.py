@@ -1,0 +1,157 @@
+"""Between the sources and the log: a bounded buffer, written in groups by one thread.
+
+A source's `take` only appends to a list. A group is written at the latest `group_seconds` after its first event came, or
+as soon as it has `group_records`. While the disk does not answer, the buffer grows to `buffer_bytes`; what comes then is
+dropped, counted, said, and recorded as soon as the disk is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from ..clock import Clock
+from ..errors import LogNotWritable
+from ..settings import RecordingSettings
+from ..storage.log import EventLog
+from ..storage.record import Event, housekeeping_event
+from .latest import Latest
+
+__all__ = ["Intake"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+_ENVELOPE_BYTES = 250
+"""What a buffered event takes besides its raw text, about."""
+
+_RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
+
+
+class Intake:
+    """Takes events from all sources of a recorder, and makes them durable in the order in which they came."""
+
+    def __init__(self, log: EventLog, settings: RecordingSettings, clock: Clock, latest: Latest) -> None:
+        self.durable_seq = log.next_seq - 1
+        self.taken = 0
+        self.dropped = 0
+        self.problem = ""
+        self._log = log
+        self._settings = settings
+        self._clock = clock
+        self._latest = latest
+        self._events: list[Event] = []
+        self._bytes = 0
+        self._flushing_bytes = 0
+        self._dropped_since: int | None = None
+        self._dropped_now = 0
+        self._wake = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._writer = ThreadPoolExecutor(1, "log-writer")
+
+    def take(self, event: Event) -> None:
+        """Take an event for recording; it is durable a group interval later at the latest. Never blocks."""
+        size = len(event.raw) + _ENVELOPE_BYTES
+        if self._bytes + self._flushing_bytes + size > self._settings.buffer_bytes:
+            self._drop()
+            return
+        if not self._latest.is_new(event):
+            return
+        self._events.append(event)
+        self._bytes += size
+        self.taken += 1
+        waiting = len(self._events)
+        if waiting == 1 or waiting == self._settings.group_records:
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Write groups until `close`; then write what is left. Never raises for a disk that does not answer."""
+        while self._events or not self._closing.is_set():
+            await self._until_due()
+            if self._events:
+                events, self._events = self._events, []
+                self._flushing_bytes, self._bytes = self._bytes, 0
+                await self._write(events)
+                self._flushing_bytes = 0
+            self._report_drops()
+
+    def close(self) -> None:
+        """Let `run` end once everything taken is durable, or was tried once more."""
+        self._closing.set()
+        self._wake.set()
+
+    async def in_writer(self, function: Callable[[], T]) -> T:
+        """Do something with the log in the one thread that may."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, function)
+
+    async def _until_due(self) -> None:
+        """Wait for a first event, then until its group is full or its interval is over."""
+        while not self._events and not self._closing.is_set():
+            self._wake.clear()
+            await self._wake.wait()
+        deadline = self._clock.monotonic() + self._settings.group_seconds
+        while len(self._events) < self._settings.group_records and not self._closing.is_set():
+            self._wake.clear()
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                return
+            try:
+                async with asyncio.timeout(left):
+                    await self._wake.wait()
+            except TimeoutError:
+                return
+
+    async def _write(self, events: Sequence[Event]) -> None:
+        """Write a group, as often as it takes; at closing time only once more."""
+        attempt = 0
+        while True:
+            try:
+                _, self.durable_seq = await self.in_writer(lambda: self._log.append(events))
+            except LogNotWritable as error:
+                self._say(str(error))
+                if self._closing.is_set():
+                    _log.error("%d events are lost: the log could not be written before the end", len(events))
+                    return
+                self._wake.clear()
+                delay = _RETRY_SECONDS[min(attempt, len(_RETRY_SECONDS) - 1)]
+                attempt += 1
+                await self._sleep_unless_closing(delay)
+            else:
+                self._say("")
+                return
+
+    async def _sleep_unless_closing(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+        except TimeoutError:
+            return
+
+    def _say(self, problem: str) -> None:
+        if problem and not self.problem:
+            _log.error("%s; events are kept in memory until then", problem)
+        elif self.problem and not problem:
+            _log.warning("the log can be written again, nothing of what was kept in memory is lost")
+        self.problem = problem
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        self._dropped_now += 1
+        if self._dropped_since is None:
+            self._dropped_since = self._clock.now()
+            _log.error(
+                "the disk does not keep up and the memory for waiting events is full: events are dropped from now on"
+            )
+
+    def _report_drops(self) -> None:
+        """Record what had to be dropped, now that the disk answers again."""
+        if self._dropped_since is not None and not self.problem:
+            now = self._clock.now()
+            facts = {"reason": "backpressure", "events": self._dropped_now, "since": self._dropped_since, "until": now}
+            _log.error("%d events were dropped while the disk did not keep up", self._dropped_now)
+            self._dropped_since, self._dropped_now = None, 0
+            self.take(housekeeping_event(now, "recorder", "dropped", **facts))

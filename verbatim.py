@@ -1,0 +1,102 @@
+"""Reading JSON without changing it: parts are cut out by position, never serialised again. Pure.
+
+What Home Assistant sends is not always JSON by the letter: a bare NaN, half a surrogate pair and numbers beyond a double
+have been seen. `loads` reads them all the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+__all__ = ["loads", "member", "elements", "storable"]
+
+_DIGITS = 4_000
+
+
+def _integer(digits: str) -> int | float:
+    """Read an integer; one that is too long for Python's own limit is beyond every float too."""
+    return int(digits) if len(digits) <= _DIGITS else float("-inf" if digits.startswith("-") else "inf")
+
+
+_decoder = json.JSONDecoder(parse_int=_integer, strict=False)
+
+
+def loads(text: str | bytes) -> Any:
+    """Return the value of a JSON text, strictly read where possible, else as tolerantly as Python can.
+
+    Raises ValueError if it cannot be read at all.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return _decoder.decode(text if isinstance(text, str) else text.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _skip_space(text: str, place: int) -> int:
+    while text[place : place + 1] in {" ", "\t", "\n", "\r"}:
+        place += 1
+    return place
+
+
+def _value_end(text: str, place: int) -> tuple[Any, int]:
+    try:
+        return _decoder.raw_decode(text, place)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _expect(text: str, place: int, what: str) -> int:
+    place = _skip_space(text, place)
+    if text[place : place + len(what)] != what:
+        raise ValueError(f"expected {what} at {place}")
+    return _skip_space(text, place + len(what))
+
+
+def member(text: str, name: str) -> str | None:
+    """Return the text of the value of an object's member exactly as it stands there (the last one of that name).
+
+    None if there is none. Raises ValueError if `text` is not a JSON object.
+    """
+    found = None
+    place = _expect(text, 0, "{")
+    if text[place : place + 1] == "}":
+        return None
+    while True:
+        key, place = _value_end(text, place)
+        start = _expect(text, place, ":")
+        _, place = _value_end(text, start)
+        if key == name:
+            found = text[start:place]
+        place = _skip_space(text, place)
+        if text[place : place + 1] == "}":
+            return found
+        place = _expect(text, place, ",")
+
+
+def elements(text: str) -> Iterator[tuple[str, Any]]:
+    """Yield each element of a JSON array as (its text exactly as it stands there, its value); raises ValueError."""
+    place = _expect(text, 0, "[")
+    if text[place : place + 1] == "]":
+        return
+    while True:
+        value, end = _value_end(text, place)
+        yield text[place:end], value
+        end = _skip_space(text, end)
+        if text[end : end + 1] == "]":
+            return
+        place = _expect(text, end, ",")
+
+
+def storable(text: Any) -> str | None:
+    """Return a text that can be stored as UTF-8 (half surrogate pairs become U+FFFD); None for what is not a text."""
+    if not isinstance(text, str):
+        return None
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
