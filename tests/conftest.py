@@ -1,0 +1,84 @@
+"""Fixtures for all tests: the real servers.
+
+`home_assistant` and `influxdb` are shared by the whole session, so a test leaves them running and touches only what is
+its own: entities with names of its own, and the database that `influx_database` gives it. A test that stops, kills or
+configures a server asks a factory for one of its own.
+
+A server that is not installed (`make servers`) skips its tests; where `CI` is set it fails them.
+"""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from servers import home_assistant as ha
+from servers import influxdb as influx
+from servers.home_assistant import HomeAssistantServer
+from servers.influxdb import InfluxDBServer
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def home_assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HomeAssistantServer]:
+    """The session's Home Assistant, started."""
+    with contextlib.ExitStack() as servers:
+        yield _home_assistant(servers, tmp_path_factory.mktemp("home_assistant") / "config")
+
+
+@pytest.fixture
+def home_assistant_factory(tmp_path: Path) -> Iterator[Callable[..., HomeAssistantServer]]:
+    """A function that starts a new Home Assistant, with the options of `HomeAssistantServer`."""
+    with contextlib.ExitStack() as servers:
+        yield lambda **options: _home_assistant(servers, tmp_path / f"home_assistant_{next(_numbers)}", **options)
+
+
+@pytest.fixture(scope="session")
+def influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxDBServer]:
+    """The session's InfluxDB, started, without authentication."""
+    with contextlib.ExitStack() as servers:
+        yield _influxdb(servers, tmp_path_factory.mktemp("influxdb"))
+
+
+@pytest.fixture
+def influxdb_factory(tmp_path: Path) -> Iterator[Callable[..., InfluxDBServer]]:
+    """A function that starts a new InfluxDB, with the options of `InfluxDBServer`."""
+    with contextlib.ExitStack() as servers:
+        yield lambda **options: _influxdb(servers, tmp_path / f"influxdb_{next(_numbers)}", **options)
+
+
+@pytest.fixture
+def influx_database(influxdb: InfluxDBServer) -> Iterator[str]:
+    """The name of an empty database of the session's InfluxDB."""
+    name = influxdb.create_database(f"test_{next(_numbers)}")
+    yield name
+    influxdb.drop(name)
+
+
+def _home_assistant(servers: contextlib.ExitStack, folder: Path, **options: Any) -> HomeAssistantServer:
+    if not ha.INSTALLATION.complete:
+        _missing(ha.INSTALLATION.name)
+    server = HomeAssistantServer(folder, **options)
+    servers.callback(server.kill)  # Nothing of it is needed afterwards, so nobody waits for its orderly stop.
+    server.start()
+    return server
+
+
+def _influxdb(servers: contextlib.ExitStack, folder: Path, **options: Any) -> InfluxDBServer:
+    if not influx.INSTALLATION.complete:
+        _missing(influx.INSTALLATION.name)
+    server = InfluxDBServer(folder, **options)
+    servers.callback(server.kill)
+    server.start()
+    return server
+
+
+def _missing(name: str) -> NoReturn:
+    message = f"{name} is not installed: make servers"
+    if os.environ.get("CI"):
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)

@@ -1,0 +1,129 @@
+"""Installs the real servers of the tests: `python -m servers.install`, which is `make servers`.
+
+Each is installed once for each user, with its version pinned; a second run finds it and returns at once. A server that
+this machine can't have is named, with the reason. That fails the run only where `CI` is set: there, a test that is
+skipped for want of a server must not look like one that passed.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from . import home_assistant, influxdb
+from .cache import Installation
+from .home_assistant import HomeAssistantServer
+from .onboarding import onboard
+
+__all__ = ["main"]
+
+_PYTHON = ">=3.11,<3.13"  # What this version of Home Assistant runs on.
+_FIRST_START = 900.0  # It installs about twenty packages, which a slow network makes long.
+
+
+class CannotInstallError(Exception):
+    """Why this machine can't have a server."""
+
+
+def main() -> int:
+    """Install what is missing, and return the exit code."""
+    tasks: list[tuple[Installation, Callable[[Path], None]]] = [
+        (home_assistant.INSTALLATION, _install_home_assistant),
+        (influxdb.INSTALLATION, _install_influxdb),
+    ]
+    # Together: one of them mostly waits for the network, the other compiles.
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        results = list(pool.map(lambda task: _install(*task), tasks))
+    return 1 if os.environ.get("CI") and not all(results) else 0
+
+
+def _install(installation: Installation, fill: Callable[[Path], None]) -> bool:
+    with installation.locked():
+        if installation.complete:
+            return True
+        print(f"{installation.name}: installing into {installation.folder}", flush=True)
+        begin = time.monotonic()
+        try:
+            with installation.renewed() as folder:
+                fill(folder)
+        except Exception as error:
+            print(f"{installation.name}: left out, and its tests with it: {error}", file=sys.stderr, flush=True)
+            return False
+        print(f"{installation.name}: installed in {time.monotonic() - begin:.0f} s", flush=True)
+        return True
+
+
+def _install_influxdb(folder: Path) -> None:
+    go = shutil.which("go")
+    if go is None:
+        raise CannotInstallError("it is built with Go, and there is no `go` here")
+    module = influxdb.INSTALLATION.recipe["module"]
+    _run([go, "install", module], folder, GOBIN=str(folder))
+
+
+def _install_home_assistant(folder: Path) -> None:
+    uv = os.environ.get("UV") or shutil.which("uv")  # `uv run` says where it is.
+    if uv is None:
+        raise CannotInstallError("it is installed with uv, and there is no `uv` here")
+    venv = folder / "venv"
+    python = venv / "bin" / "python"
+    package = f"homeassistant=={home_assistant.VERSION}"
+    install = [uv, "pip", "install", "--quiet", "--python", str(python), package]
+    _run([uv, "venv", "--quiet", "--seed", "--python", _PYTHON, str(venv)], folder)
+    # Twice, as the constraints of the second time are a file of the package itself.
+    _run(install, folder)
+    constraints = next(venv.glob("lib/python3*/site-packages/homeassistant/package_constraints.txt"))
+    _run([*install, *shlex.split(home_assistant.CONSTRAINED), "--constraint", str(constraints)], folder)
+    _prepare_template()
+
+
+def _prepare_template() -> None:
+    """Let Home Assistant install its integrations' packages, give it its user, and leave no history behind."""
+    config = home_assistant.template()
+    server = HomeAssistantServer(config)
+    try:
+        server.launch(within=_FIRST_START, install_requirements=True, onboarded=False)
+        server.token = onboard(server.url)
+        _wait_for(server.is_ready, within=_FIRST_START)
+        server.stop()
+    finally:
+        server.kill()
+    # Onboarding wakes integrations of its own. A second start shows that none misses a package, and the token holds.
+    server.launch(within=_FIRST_START, install_requirements=True)
+    server.stop()
+    home_assistant.token_file().write_text(server.token, encoding="utf-8")
+    for left in [*config.glob("home-assistant*"), config / ".storage" / "core.restore_state"]:
+        left.unlink(missing_ok=True)
+
+
+def _wait_for(condition: Callable[[], bool], *, within: float) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > deadline:
+            raise CannotInstallError(f"it was not ready within {within:g} s")
+        time.sleep(0.2)
+
+
+def _run(command: list[str], folder: Path, **variables: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment | variables,
+        text=True,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if done.returncode != 0:
+        end = "\n".join(done.stdout.splitlines()[-20:])
+        raise CannotInstallError(f"`{shlex.join(command)}` ended with {done.returncode}:\n{end}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
