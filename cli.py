@@ -1,0 +1,173 @@
+"""The command line: parse, call one function, print, exit code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import __version__
+from .commands.terminal import fail, set_up_logging
+from .errors import HomeiqError, UsageError
+from .settings import Settings, load
+
+__all__ = ["main", "cli"]
+
+
+class _Commands(click.Group):
+    """Turns every error that we know into one sentence and an exit code."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except HomeiqError as error:
+            fail(str(error), error.exit_code)
+        except BrokenPipeError:
+            sys.stderr.close()
+            raise SystemExit(1) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="homeiq", message="%(prog)s %(version)s")
+@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="homeiq.yaml to read.")
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder of the log.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more about what goes on.")
+@click.pass_context
+def cli(context: click.Context, config: Path | None, data_dir: Path | None, verbose: bool) -> None:
+    """Record a home, for ever: a durable log of raw events, projected into InfluxDB, and again by replay."""
+    set_up_logging(verbose)
+    context.obj = _Context(config, data_dir)
+
+
+class _Context:
+    """The options that all commands share; the settings are read by the commands that need them."""
+
+    def __init__(self, config: Path | None, data_dir: Path | None) -> None:
+        self.config = config
+        self.data_dir = data_dir
+
+    @property
+    def settings(self) -> Settings:
+        return load(self.config, data_dir=self.data_dir)
+
+
+shared = click.make_pass_decorator(_Context)
+
+
+@cli.command()
+@shared
+def record(context: _Context) -> None:
+    """Record Home Assistant into the log, until SIGTERM or Ctrl-C."""
+    from .commands.record import record as record_home
+
+    record_home(context.settings)
+
+
+@cli.command()
+@shared
+def run(context: _Context) -> None:
+    """Record, and follow the log into InfluxDB (or, without one, into the embedded target)."""
+    from .commands.record import run as run_home
+
+    run_home(context.settings, context.config)
+
+
+@cli.command()
+@click.option("--since", metavar="TIME", help="Replay points from this time on: 2026-11-23, 7d, 36h, yesterday.")
+@click.option("--until", metavar="TIME", help="Replay points before this time; by default there is no end.")
+@click.option("--follow", is_flag=True, help="Follow the log for ever; late records are worked off in between.")
+@click.option("--output", metavar="FILE", help="Write line protocol to a file instead, - for stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--parent", type=int, hidden=True, help="End when this process is no longer our parent.")
+@shared
+def replay(
+    context: _Context,
+    since: str | None,
+    until: str | None,
+    follow: bool,
+    output: str | None,
+    as_json: bool,
+    parent: int | None,
+) -> None:
+    """Write the points of a time range anew, from the raw log: repairs an outage or a wrong normalizer."""
+    from .commands import replay as replays
+
+    if follow and (since or until or output):
+        raise UsageError("--follow goes on for ever and takes no --since, --until or --output")
+    settings = context.settings
+    if follow:
+        replays.follow(settings, parent)
+    else:
+        replays.replay(settings, since, until, output, as_json)
+
+
+@cli.command()
+@click.argument("query")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV with a header.")
+@click.option("--json", "form", flag_value="json", help="Print a JSON list of objects.")
+@click.option("--parquet", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write Parquet.")
+@shared
+def sql(context: _Context, query: str, form: str | None, parquet: Path | None) -> None:
+    """Ask DuckDB about the raw log: the views events, states and points. Works while the recorder writes.
+
+    \b
+    events  seq, time, received_at, source, origin, event_type, entity_id, state, raw
+    states  seq, time, entity_id, state, value, attributes (JSON), origin
+    points  the embedded target: measurement, time, each tag a column, fields (JSON)
+
+    Times are shown in UTC. For example:
+
+    \b
+    homeiq sql "SELECT entity_id, count(*) FROM events GROUP BY ALL ORDER BY 2 DESC LIMIT 10"
+    """  # noqa: D301 (click reads the backspaces)
+    from .commands.tables import print_table
+    from .storage.sql import query as ask
+
+    table = ask(context.settings.data_dir, query)
+    if table is not None:
+        print_table(table, form or "table", parquet)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@shared
+def compact(context: _Context, as_json: bool) -> None:
+    """Seal the tail into a segment, and merge small segments. Works while the recorder writes."""
+    from .commands.replay import compact as compact_log
+
+    compact_log(context.settings.data_dir, as_json)
+
+
+@cli.command()
+@click.option("--port", type=int, default=8123, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option("--speed", type=float, default=1.0, show_default=True, help="Simulated seconds in a second.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same home.")
+@click.option("--token", default="simulated", show_default=True, help="The access token that is accepted.")
+@click.option("--start", metavar="TIME", help="Where simulated time begins; by default now.")
+def simulate(port: int, speed: float, seed: int, token: str, start: str | None) -> None:
+    """Be a simulated Home Assistant on the loopback interface: for trying homeiq out, and for tests."""
+    from .commands.simulate import simulate as simulate_home
+
+    simulate_home(port, speed, seed, token, start)
+
+
+@cli.command()
+@click.option("--seconds", type=float, help="Stop after so long; by default with Ctrl-C.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same home.")
+@click.pass_context
+def demo(context: click.Context, seconds: float | None, seed: int) -> None:
+    """Record a simulated home and project it: no server, no account, no key."""
+    from .commands.demo import demo as show
+
+    show(context.obj.data_dir, seconds, seed)
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="homeiq")
+
+
+if __name__ == "__main__":
+    main()

@@ -108,11 +108,11 @@ class RecordingSettings(_Section):
     """How the recorder groups, bounds and seals what it takes."""
 
     group_seconds: float = Field(
-        1.0, gt=0, description="at the latest so many seconds after it came, a record is durable"
+        default=1.0, gt=0, description="at the latest so many seconds after it came, a record is durable"
     )
     group_records: int = Field(default=1_000, ge=1, description="a group of so many records is written at once")
     buffer_bytes: int = Field(
-        64_000_000, ge=100_000, description="raw text held at most while the disk does not answer"
+        default=64_000_000, ge=100_000, description="raw text held at most while the disk does not answer"
     )
     heartbeat_seconds: float = Field(default=60.0, gt=0, le=60.0, description="seconds between two heartbeat records")
     seal_records: int = Field(default=50_000, ge=1, description="a tail of so many records is sealed into a segment")

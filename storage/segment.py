@@ -89,9 +89,13 @@ def write(table: pa.Table, first: int, last: int) -> bytes:
 
 
 def open_segment(path: Path) -> pq.ParquetFile:
-    """Open a segment for reading; raises FileNotFoundError, or LogCorrupt if its footer does not open."""
+    """Open a segment for reading, for an hour after it was superseded too.
+
+    Raises FileNotFoundError, or LogCorrupt if its footer does not open.
+    """
+    old = path.with_name(path.name + ".old")
     try:
-        return pq.ParquetFile(path, page_checksum_verification=True)
+        return pq.ParquetFile(path if path.exists() else old, page_checksum_verification=True)
     except (pa.ArrowInvalid, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise

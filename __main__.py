@@ -1,0 +1,5 @@
+"""`python -m homeiq` is `homeiq`."""
+
+from .cli import main
+
+main()

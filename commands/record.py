@@ -1,0 +1,55 @@
+"""`homeiq record` and `homeiq run`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+
+from ..connectors.base import Connector
+from ..connectors.home_assistant.client import HomeAssistantConnector
+from ..recorder.companion import Companion
+from ..recorder.daemon import Recorder, Watcher
+from ..settings import Settings
+
+__all__ = ["follower_of", "record", "run", "run_recorder"]
+
+_log = logging.getLogger(__name__)
+
+
+def record(settings: Settings) -> None:
+    """Record until SIGTERM or SIGINT. Raises LogError when the log cannot be opened."""
+    run_recorder(settings, None, purpose="homeiq record")
+
+
+def run(settings: Settings, config: Path | None) -> None:
+    """Record, and keep a second process that follows the log. Raises LogError when the log cannot be opened."""
+    run_recorder(settings, follower_of(settings, config), purpose="homeiq run")
+
+
+def follower_of(settings: Settings, config: Path | None) -> Companion:
+    """Return the second process of `run`: it has only the log in common with this one."""
+    command = [sys.executable, "-m", "homeiq", "--data-dir", str(settings.data_dir)]
+    if config is not None:
+        command += ["--config", str(config)]
+    return Companion([*command, "replay", "--follow", "--parent", str(os.getpid())], "the follower")
+
+
+def run_recorder(
+    settings: Settings, companion: Companion | None, *, purpose: str, watcher: Watcher | None = None
+) -> None:
+    """Record what is configured; say what is missing, and go on without it."""
+    missing = settings.home_assistant.missing()
+    if missing:
+        _log.warning("%s; recording goes on without it", missing)
+    connectors: list[Connector] = [] if missing else [HomeAssistantConnector(settings.home_assistant)]
+    asyncio.run(_run(settings, connectors, companion, purpose, watcher))
+
+
+async def _run(
+    settings: Settings, connectors: list[Connector], companion: Companion | None, purpose: str, watcher: Watcher | None
+) -> None:
+    recorder = Recorder(settings.data_dir, settings.recording, connectors, companion=companion, purpose=purpose)
+    await recorder.run(watcher)

@@ -1,0 +1,53 @@
+"""What a person reads: log lines and errors on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import NoReturn
+
+import orjson
+
+__all__ = ["fail", "print_json", "print_line", "set_up_logging", "say"]
+
+
+class _Format(logging.Formatter):
+    """One line for an event of note: the time in local time, and how bad it is where it is."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
+        text = f"{self.formatTime(record, '%Y-%m-%d %H:%M:%S')} {prefix}{record.getMessage()}"
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return text
+
+
+def set_up_logging(verbose: bool) -> None:
+    """Send our own log lines to stderr, and of the libraries only what is wrong."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Format())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("homeiq").setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def fail(sentence: str, code: int) -> NoReturn:
+    """Say what went wrong, and end."""
+    sys.stderr.write(f"homeiq: {sentence}\n")
+    raise SystemExit(code)
+
+
+def say(sentence: str) -> None:
+    """Say something to the person at the terminal that is not the result."""
+    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.flush()
+
+
+def print_line(text: str) -> None:
+    """Print a line of the result."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def print_json(value: object) -> None:
+    """Print the result as one line of JSON."""
+    print_line(orjson.dumps(value).decode())

@@ -1,0 +1,129 @@
+"""Each line ends as accepted, rejected or kept; "written" means that the target said so.
+
+unreachable, 5xx, 429, 503     kept: tried again with full jitter, Retry-After honoured
+401, 403, 404                  kept: said once, tried slowly; a one-shot command gives up
+413                            halved
+400, 422                       bisected down to the lines refused, which are set aside with seq and reason
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from ..clock import Clock, full_jitter
+from ..errors import BatchTooLarge, Kind, LinesRefused, TargetBusy, TargetError
+from .ledger import DeadLetter, Ledger
+from .point import Point, line
+from .targets.base import Target, WindowWriter
+
+__all__ = ["Delivery", "Stopped"]
+
+_log = logging.getLogger(__name__)
+
+_CAP_SECONDS = 30.0
+_OPERATOR_SECONDS = 30.0
+_PATIENCE_SECONDS = 15.0
+
+
+class Stopped(Exception):
+    """The process is to end before the target answered; what was not confirmed is written at the next start."""
+
+
+class Delivery:
+    """Brings points to one target. With `forever` it tries until it is stopped, else for 15 s."""
+
+    def __init__(
+        self,
+        target: Target,
+        ledger: Ledger | None,
+        clock: Clock,
+        *,
+        forever: bool,
+        stop: threading.Event | None = None,
+        waiting: Callable[[str], None] | None = None,
+    ) -> None:
+        self.refused = 0
+        self.problem = ""
+        self.fingerprint = ""
+        self._target = target
+        self._ledger = ledger
+        self._clock = clock
+        self._forever = forever
+        self._stop = stop or threading.Event()
+        self._waiting = waiting or (lambda _: None)
+
+    def connect(self, position: int) -> None:
+        """Wait until the target can be written to; raises TargetError (unless `forever`), Stopped."""
+        self._persist(lambda: self._target.connect(position))
+
+    def write(self, points: Sequence[Point], to: WindowWriter | None = None) -> None:
+        """Write points to the target, or `to` one of its windows; when it returns, each is accepted or set aside.
+
+        Raises TargetError (unless `forever`), Stopped.
+        """
+        size = self._target.batch
+        for start in range(0, len(points), size):
+            self._write_batch(points[start : start + size], to or self._target)
+
+    def _write_batch(self, points: Sequence[Point], to: WindowWriter) -> None:
+        try:
+            self._persist(lambda: to.write(points))
+        except (BatchTooLarge, LinesRefused) as error:
+            if len(points) == 1:
+                self._set_aside(points[0], str(error))
+            else:
+                middle = len(points) // 2
+                self._write_batch(points[:middle], to)
+                self._write_batch(points[middle:], to)
+
+    def _persist(self, action: Callable[[], None]) -> None:
+        """Do it, again and again while time or a person may mend it."""
+        began = self._clock.monotonic()
+        attempt = 0
+        while True:
+            try:
+                action()
+            except (BatchTooLarge, LinesRefused):
+                self._say("")
+                raise
+            except TargetError as error:
+                waited = self._clock.monotonic() - began
+                if not self._forever and (error.kind is Kind.OPERATOR or waited > _PATIENCE_SECONDS):
+                    raise
+                self._say(str(error))
+                self._wait(_delay(error, attempt))
+                attempt += 1
+            else:
+                self._say("")
+                return
+
+    def _wait(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise Stopped(self.problem)
+
+    def _say(self, problem: str) -> None:
+        if problem != self.problem:
+            if problem:
+                _log.warning("%s; the log keeps everything until then", problem)
+            else:
+                _log.info("%s takes points again", self._target.title)
+            self._waiting(problem)
+        self.problem = problem
+
+    def _set_aside(self, point: Point, reason: str) -> None:
+        self.refused += 1
+        if self.refused == 1:
+            _log.warning("%s refuses a point, which is set aside: %s", self._target.title, reason)
+        if self._ledger is not None:
+            letter = DeadLetter(point.seq, point.time // 1000, line(point), reason, self.fingerprint)
+            self._ledger.set_aside([letter])
+
+
+def _delay(error: TargetError, attempt: int) -> float:
+    if isinstance(error, TargetBusy) and error.retry_after:
+        return error.retry_after + full_jitter(0)
+    if error.kind is Kind.OPERATOR:
+        return _OPERATOR_SECONDS * (0.5 + full_jitter(0, base=0.5))
+    return full_jitter(attempt, base=0.5, cap=_CAP_SECONDS)

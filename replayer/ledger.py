@@ -1,0 +1,240 @@
+"""What was projected to which target: the only memory of a replay, in `ledger.sqlite`.
+
+For each target, window (one UTC day of point time) and normalizer there is one state:
+
+    writing    a replay of this window is under way: entered, durably, before its first byte is sent
+    done       the target has confirmed everything that the window's records up to `log_end` make
+    live       the follower writes points into it as they come; what is up to the target's position is confirmed
+    stale      it must be replayed, for the reason given
+
+`writing` found at a start means stale: so every crash heals by running again. The position of a target moves only after
+the target has confirmed. Times are microseconds UTC.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import LogNotWritable
+
+__all__ = ["Ledger", "WindowState", "Request", "DeadLetter"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS target (
+    name TEXT PRIMARY KEY,
+    position INTEGER NOT NULL DEFAULT 0,
+    frontier INTEGER
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS window (
+    target TEXT NOT NULL, start INTEGER NOT NULL, normalizer TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('writing', 'done', 'live', 'stale')),
+    fingerprint TEXT NOT NULL, log_end INTEGER NOT NULL, reason TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (target, start, normalizer)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS request (
+    id INTEGER PRIMARY KEY, target TEXT NOT NULL, since INTEGER, until INTEGER,
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')),
+    windows INTEGER NOT NULL DEFAULT 0, windows_done INTEGER NOT NULL DEFAULT 0,
+    events INTEGER NOT NULL DEFAULT 0, points INTEGER NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE IF NOT EXISTS dead_letter (
+    target TEXT NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, line TEXT NOT NULL,
+    reason TEXT NOT NULL, fingerprint TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (target, seq, time)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowState:
+    """One row: see the module."""
+
+    start: int
+    normalizer: str
+    state: str
+    fingerprint: str
+    log_end: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A replay asked of the running follower; `since` and `until` are point times, None for no bound."""
+
+    id: int
+    since: int | None
+    until: int | None
+    state: str
+    windows: int
+    windows_done: int
+    events: int
+    points: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A line that the target refused, with the record that it comes from and the target's reason."""
+
+    seq: int
+    time: int
+    line: str
+    reason: str
+    fingerprint: str
+
+
+class Ledger:
+    """The entries of one target. Each method is one durable transaction."""
+
+    def __init__(self, data_dir: Path, target: str) -> None:
+        """Open, or make, the ledger; raises LogNotWritable."""
+        self.target = target
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._database = sqlite3.connect(data_dir / "ledger.sqlite", timeout=30, isolation_level=None)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.executescript(_SCHEMA)
+            self._database.execute("INSERT OR IGNORE INTO target (name) VALUES (?)", (target,))
+        except (sqlite3.Error, OSError) as error:
+            raise LogNotWritable(
+                f"the ledger cannot be written: {error}", hint=f"make room or give write permission in {data_dir}"
+            ) from None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    @property
+    def position(self) -> int:
+        """The follower has accounted for all records up to this seq: written, or their windows are stale."""
+        row = self._database.execute("SELECT position FROM target WHERE name = ?", (self.target,)).fetchone()
+        return int(row[0])
+
+    @property
+    def frontier(self) -> int | None:
+        """The greatest time of a point that the follower has written."""
+        row = self._database.execute("SELECT frontier FROM target WHERE name = ?", (self.target,)).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def advance(self, position: int, frontier: int | None, stale: Iterable[tuple[int, str, str]]) -> None:
+        """Move the position, and mark windows (start, normalizer, reason) stale, both or neither."""
+        with self._transaction():
+            self._mark_stale(stale)
+            self._database.execute(
+                "UPDATE target SET position = ?, frontier = ? WHERE name = ?", (position, frontier, self.target)
+            )
+
+    def mark_stale(self, windows: Iterable[tuple[int, str, str]]) -> None:
+        """Mark windows (start, normalizer, reason) stale; the first reason stays."""
+        with self._transaction():
+            self._mark_stale(windows)
+
+    def _mark_stale(self, windows: Iterable[tuple[int, str, str]]) -> None:
+        self._database.executemany(
+            "INSERT INTO window VALUES (?, ?, ?, 'stale', '', 0, ?) ON CONFLICT DO UPDATE"
+            " SET reason = CASE state WHEN 'stale' THEN reason ELSE excluded.reason END, state = 'stale'",
+            [(self.target, *window) for window in windows],
+        )
+
+    def enter(self, start: int, normalizer: str, state: str, fingerprint: str, log_end: int) -> None:
+        """Set a window's state: `writing` or `live` before the first byte, `done` after the last confirmation."""
+        with self._transaction():
+            self._database.execute(
+                "INSERT OR REPLACE INTO window VALUES (?, ?, ?, ?, ?, ?, '')",
+                (self.target, start, normalizer, state, fingerprint, log_end),
+            )
+
+    def windows(self, state: str | None = None) -> list[WindowState]:
+        """Return the windows in this state, or all, oldest first."""
+        rows = self._database.execute(
+            "SELECT start, normalizer, state, fingerprint, log_end, reason FROM window"
+            " WHERE target = ? AND (? IS NULL OR state = ?) ORDER BY start, normalizer",
+            (self.target, state, state),
+        )
+        return [WindowState(*row) for row in rows]
+
+    def interrupted(self) -> None:
+        """Make stale what was being written when the last process ended; only the holder of the target's lock may."""
+        reason = "a replay of it was interrupted"
+        self.mark_stale([(window.start, window.normalizer, reason) for window in self.windows("writing")])
+
+    def ask(self, since: int | None, until: int | None) -> int:
+        """Ask the follower for a replay; return the number of the request."""
+        with self._transaction():
+            cursor = self._database.execute(
+                "INSERT INTO request (target, since, until, state) VALUES (?, ?, ?, 'waiting')",
+                (self.target, since, until),
+            )
+        return int(cursor.lastrowid or 0)
+
+    def requests(self, *states: str) -> list[Request]:
+        """Return this target's requests in these states, oldest first."""
+        marks = ",".join("?" * len(states))
+        rows = self._database.execute(
+            "SELECT id, since, until, state, windows, windows_done, events, points, message FROM request"
+            f" WHERE target = ? AND state IN ({marks}) ORDER BY id",
+            (self.target, *states),
+        )
+        return [Request(*row) for row in rows]
+
+    def request(self, number: int) -> Request | None:
+        """Return one request."""
+        row = self._database.execute(
+            "SELECT id, since, until, state, windows, windows_done, events, points, message FROM request WHERE id = ?",
+            (number,),
+        ).fetchone()
+        return Request(*row) if row else None
+
+    def report(
+        self,
+        number: int,
+        state: str,
+        *,
+        windows: Sequence[int] = (0, 0),
+        events: int = 0,
+        points: int = 0,
+        message: str = "",
+    ) -> None:
+        """Say how far a request is: `windows` are done and all."""
+        with self._transaction():
+            self._database.execute(
+                "UPDATE request SET state = ?, windows_done = ?, windows = ?, events = ?, points = ?, message = ?"
+                " WHERE id = ?",
+                (state, windows[0], windows[1], events, points, message, number),
+            )
+
+    def set_aside(self, letters: Iterable[DeadLetter]) -> None:
+        """Keep lines that the target refused."""
+        now = time.time_ns() // 1000
+        with self._transaction():
+            self._database.executemany(
+                "INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (self.target, letter.seq, letter.time, letter.line, letter.reason, letter.fingerprint, now)
+                    for letter in letters
+                ],
+            )
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Return the lines that the target refused, in order of seq."""
+        rows = self._database.execute(
+            "SELECT seq, time, line, reason, fingerprint FROM dead_letter WHERE target = ? ORDER BY seq, time",
+            (self.target,),
+        )
+        return [DeadLetter(*row) for row in rows]

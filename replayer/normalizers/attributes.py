@@ -1,0 +1,149 @@
+"""Attributes of a state → fields, each of which has one type for ever. Pure.
+
+    a number         attr_<name>        float
+    a text           attr_<name>_str    string
+    true, false      attr_<name>_bool   boolean
+    a list, object   attr_<name>_json   string
+
+An attribute whose own name ends in `_str`, `_bool` or `_json` (and any `_` after it) gets one more `_` first, so that no
+two can meet. NaN, infinity, numbers beyond a float and strings over 64 KiB are left out, and counted.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Final
+
+import orjson
+
+from ...verbatim import storable
+from ..point import LARGEST_STRING, Field
+from .units import convert
+
+__all__ = ["MOST_ATTRIBUTES", "AttributeFields", "UnitsOfAttributes", "json_text"]
+
+MOST_ATTRIBUTES: Final = 200
+"""The first so many attributes of a state, by name, get fields of their own; the rest go to `attr_more_json`."""
+
+UnitsOfAttributes = dict[str, tuple[str, bool]]
+"""Attribute → its unit as received, and whether it is a difference."""
+
+_OWN_FIELD = frozenset({"friendly_name", "icon", "unit_of_measurement", "device_class"})
+_CREDENTIAL = re.compile(
+    r"access_token|entity_picture|token|password|passwd|secret|api_?key|credential|authsig", re.IGNORECASE
+)
+_CREDENTIAL_VALUE = re.compile(r"[?&](?:access_|auth_)?(?:token|authsig|api_?key|password)=", re.IGNORECASE)
+_SUFFIXED = re.compile(r"_(?:str|bool|json)_*")
+_CACHED = 20_000
+_PLAIN_LENGTH = LARGEST_STRING // 4
+
+
+class AttributeFields:
+    """Makes fields of attributes, and counts what is left out: by reason, how often."""
+
+    def __init__(self) -> None:
+        self.left_out: dict[str, int] = {}
+        self._names: dict[str, tuple[str, str, str, str] | None] = {}
+
+    def add(self, attributes: dict[str, Any], units: UnitsOfAttributes | None, fields: dict[str, Field]) -> None:
+        """Add the fields of `attributes` to `fields`."""
+        if len(attributes) > MOST_ATTRIBUTES:
+            attributes = self._fold(attributes)
+        names = self._names
+        for attribute, value in attributes.items():
+            if value is None:
+                continue
+            known = names[attribute] if attribute in names else self._name(attribute)
+            if known is None:
+                continue
+            kind = type(value)
+            if kind is str:
+                if len(value) > _PLAIN_LENGTH or "=" in value or not value.isascii():
+                    text = self._text(value)
+                    if text is None:
+                        continue
+                    value = text
+                fields[known[1]] = value
+            elif kind is bool:
+                fields[known[2]] = value
+            elif kind is float or kind is int:
+                try:
+                    number = float(value)
+                except OverflowError:
+                    number = math.inf
+                if not math.isfinite(number):
+                    self._leave_out("a number that is not finite, or beyond a float")
+                    continue
+                unit = units.get(attribute) if units else None
+                fields[known[0]] = convert(number, unit[0], difference=unit[1]) if unit else number
+            else:
+                json = self._text(_safe_json(value))
+                if json is not None:
+                    fields[known[3]] = json
+
+    def _name(self, attribute: str) -> tuple[str, str, str, str] | None:
+        """Return the names of an attribute's fields, by type; None if it is not to reach a target."""
+        names = None
+        if attribute not in _OWN_FIELD and not _CREDENTIAL.search(attribute):
+            plain = f"attr_{attribute}_" if _ends_like_ours(attribute) else f"attr_{attribute}"
+            names = (plain, f"{plain}_str", f"{plain}_bool", f"{plain}_json")
+        if len(self._names) > _CACHED:
+            self._names.clear()
+        self._names[attribute] = names
+        return names
+
+    def _text(self, value: str) -> str | None:
+        if _CREDENTIAL_VALUE.search(value):
+            return None
+        text = storable(value) or ""
+        if len(text.encode()) > LARGEST_STRING:
+            self._leave_out("a text of more than 64 KiB")
+            return None
+        return text
+
+    def _fold(self, attributes: dict[str, Any]) -> dict[str, Any]:
+        own = sorted(name for name in attributes if name != "more")
+        rest = {name: attributes[name] for name in own[MOST_ATTRIBUTES:] if self._name(name) is not None}
+        if "more" in attributes:
+            rest["more"] = attributes["more"]
+        return {name: attributes[name] for name in own[:MOST_ATTRIBUTES]} | {"more": rest}
+
+    def _leave_out(self, reason: str) -> None:
+        self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
+
+def _ends_like_ours(attribute: str) -> bool:
+    return any(match.end() == len(attribute) for match in _SUFFIXED.finditer(attribute))
+
+
+def json_text(value: Any) -> str:
+    """Return a list or an object as JSON; numbers that JSON has no word for become null."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+    except (TypeError, orjson.JSONEncodeError):
+        import json
+
+        return json.dumps(_without_infinities(value), ensure_ascii=True, separators=(",", ":"))
+
+
+def _safe_json(value: Any) -> str:
+    """Return a list or an object as JSON, without what carries a credential."""
+    text = json_text(value)
+    return json_text(_without_credentials(value)) if _CREDENTIAL.search(text) else text
+
+
+def _without_credentials(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_credentials(part) for key, part in value.items() if not _CREDENTIAL.search(str(key))}
+    if isinstance(value, list):
+        return [_without_credentials(part) for part in value]
+    return None if isinstance(value, str) and _CREDENTIAL_VALUE.search(value) else value
+
+
+def _without_infinities(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_infinities(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_infinities(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

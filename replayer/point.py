@@ -1,0 +1,106 @@
+"""A point: what InfluxDB stores. Its field types, and its line protocol. Pure.
+
+Format: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/. Times are integer nanoseconds UTC.
+
+What the database cannot hold as it is, is changed in one documented way, always the same:
+
+    in a name or tag value                a line feed → ␊, a carriage return → ␍, a null → ␀
+    a backslash at the end of one         → ⧵ (U+29F5)
+    an empty tag value                    → none
+    a measurement that begins with #      → ♯ (U+266F) in its place
+    half a surrogate pair, anywhere       → U+FFFD
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["NONE", "LARGEST_STRING", "Field", "Series", "Point", "line", "field_key", "clean_name"]
+
+NONE: Final = "none"
+"""A tag's value where there is nothing: every tag of a measurement is always written."""
+
+LARGEST_STRING: Final = 65_536
+"""Bytes of a string field at most (InfluxDB's documented limit is 64 KiB)."""
+
+Field = float | int | str | bool
+
+_UNHOLDABLE = str.maketrans({"\n": "␊", "\r": "␍", "\0": "␀"})
+_IN_MEASUREMENT = str.maketrans({",": "\\,", " ": "\\ "})
+_IN_KEY = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
+_PLAIN = re.compile(r"[\w./:+@%°()\[\]-]+")  # no character of these is changed or escaped anywhere
+_QUOTE = str.maketrans({'"': '\\"', "\\": "\\\\"})
+_CACHED = 100_000
+
+_field_keys: dict[str, str] = {}
+
+
+def clean_name(name: str) -> str:
+    """Return a name or tag value as the database can hold it."""
+    if _PLAIN.fullmatch(name):
+        return name
+    name = name.translate(_UNHOLDABLE).encode("utf-8", "replace").decode() if not name.isprintable() else name
+    return name[:-1] + "⧵" if name.endswith("\\") else name
+
+
+class Series:
+    """A measurement and its tags; the beginning of each of its lines is made once."""
+
+    __slots__ = ("measurement", "prefix", "tags")
+
+    def __init__(self, measurement: str, tags: dict[str, str]) -> None:
+        """Tags are held, and written, in the order of their names; empty values become `none`."""
+        self.measurement = clean_name(f"♯{measurement[1:]}" if measurement.startswith("#") else measurement)
+        self.tags = {clean_name(name): clean_name(tags[name]) or NONE for name in sorted(tags)}
+        start = self.measurement.translate(_IN_MEASUREMENT)
+        self.prefix = start + "".join(
+            f",{name.translate(_IN_KEY)}={value.translate(_IN_KEY)}" for name, value in self.tags.items()
+        )
+
+
+class Point:
+    """Fields of a series at a time (nanoseconds UTC). `seq` is the record that it comes from, no part of the point."""
+
+    __slots__ = ("fields", "seq", "series", "time")
+
+    def __init__(self, series: Series, fields: dict[str, Field], time: int, seq: int) -> None:
+        self.series = series
+        self.fields = fields
+        self.time = time
+        self.seq = seq
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Two points with the same key are the same point to a database: the later written replaces the earlier."""
+        return self.series.prefix, self.time
+
+
+def field_key(name: str) -> str:
+    """Return a field's name as it stands in a line."""
+    key = _field_keys.get(name)
+    if key is None:
+        if len(_field_keys) > _CACHED:
+            _field_keys.clear()
+        key = _field_keys[name] = clean_name(name).translate(_IN_KEY)
+    return key
+
+
+def line(point: Point) -> str:
+    """Return the point's line, without a line feed."""
+    parts = []
+    keys = _field_keys
+    for name, value in point.fields.items():
+        key = keys.get(name) or field_key(name)
+        kind = type(value)
+        if kind is str:
+            if '"' in value or "\\" in value:  # type: ignore[operator]
+                value = value.translate(_QUOTE)  # type: ignore[union-attr]
+            parts.append(f'{key}="{value}"')
+        elif kind is float:
+            parts.append(f"{key}={value!r}")
+        elif kind is bool:
+            parts.append(f"{key}=true" if value else f"{key}=false")
+        else:
+            parts.append(f"{key}={value}i")
+    return f"{point.series.prefix} {','.join(parts)} {point.time}"

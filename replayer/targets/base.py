@@ -1,0 +1,66 @@
+"""The contract of a target."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import ClassVar, Protocol
+
+from ..point import Point
+
+__all__ = ["Target", "WindowWriter"]
+
+
+class WindowWriter(Protocol):
+    """Takes the points of one window."""
+
+    def write(self, points: Sequence[Point]) -> None:
+        """Write points; see Target.write."""
+
+
+class Target(ABC):
+    """Where points go. Only one process writes to a target: the caller holds its lock.
+
+    Whatever is written may be written again, with the same result: a point replaces the one with the same measurement,
+    tags and time.
+    """
+
+    batch: ClassVar[int] = 5_000
+    """Points that `write` is given at once, at most."""
+
+    live_seconds: ClassVar[float] = 0.0
+    """The follower waits so long at least between two live writes."""
+
+    name: str
+    """What it is: its kind and address. The ledger's entries belong to it."""
+
+    title: str
+    """What a person calls it, without secrets."""
+
+    @abstractmethod
+    def connect(self, position: int) -> None:
+        """Find out whether it can be written to; raises TargetUnreachable, TargetRefused.
+
+        What the follower wrote of records behind seq `position`, it will write again.
+        """
+
+    @abstractmethod
+    def write(self, points: Sequence[Point]) -> None:
+        """Write points; when it returns, the target has said that they are written.
+
+        Raises TargetUnreachable, TargetBusy, TargetRefused, BatchTooLarge: nothing of it counts as written.
+        Raises LinesRefused: at least one line is not taken, the others may be written or not.
+        """
+
+    @abstractmethod
+    def window(self, start: int, upto: int) -> AbstractContextManager[WindowWriter]:
+        """Return a writer for all points that the records up to seq `upto` make in the window.
+
+        The window begins at `start` (microseconds UTC).
+        A target that keeps whole windows replaces it when the context ends without an exception, else leaves it as it was.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what it holds."""

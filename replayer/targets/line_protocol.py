@@ -1,0 +1,73 @@
+"""Line protocol into a file, or to stdout: what `replay --output` writes. Deterministic, byte for byte."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from ...errors import TargetRefused
+from ..point import Point, line
+from .base import Target, WindowWriter
+
+__all__ = ["LineProtocolTarget"]
+
+
+class LineProtocolTarget(Target):
+    """Writes all wanted points anew; a file appears under its name when it is complete."""
+
+    def __init__(self, output: str) -> None:
+        """`output` is a path, or `-` for stdout."""
+        self.name = self.title = f"line protocol to {output}"
+        self._path = None if output == "-" else Path(output)
+        self._file: BinaryIO | None = None
+
+    def connect(self, position: int) -> None:
+        """Open the output; raises TargetRefused."""
+        del position
+        try:
+            self._file = sys.stdout.buffer if self._path is None else self._beside(self._path).open("wb")
+        except OSError as error:
+            raise TargetRefused(f"{self._path} cannot be written: {error.strerror}", hint="check --output") from None
+
+    def write(self, points: Sequence[Point]) -> None:
+        """Write one line for each point."""
+        if self._file is None:
+            raise TargetRefused(f"{self.title} is not open")
+        try:
+            self._file.write("".join([f"{line(point)}\n" for point in points]).encode("utf-8", "replace"))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise TargetRefused(f"{self._path or 'stdout'} cannot be written: {error.strerror}") from None
+
+    @contextmanager
+    def window(self, start: int, upto: int) -> Iterator[WindowWriter]:
+        """Write the window's points as they come."""
+        del start, upto
+        yield self
+
+    def close(self) -> None:
+        """Let the file appear under its name; stdout is flushed."""
+        file, self._file = self._file, None
+        if file is None:
+            return
+        file.flush()
+        if self._path is not None:
+            os.fsync(file.fileno())
+            file.close()
+            self._beside(self._path).replace(self._path)
+
+    def abandon(self) -> None:
+        """Leave nothing behind of a replay that did not end."""
+        file, self._file = self._file, None
+        if file is not None and self._path is not None:
+            file.close()
+            self._beside(self._path).unlink(missing_ok=True)
+
+    @staticmethod
+    def _beside(path: Path) -> Path:
+        return path.with_name(f"{path.name}.{os.getpid()}.tmp")

@@ -1,0 +1,150 @@
+"""The log up to one seq, read by time instead of by seq: what a window's replay reads. Imports pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..errors import LogCorrupt
+from . import segment
+from .manifest import Slice
+from .reader import LogFiles, TailPart, list_files
+from .record import COLUMNS
+from .tail import read_tail
+
+__all__ = ["LogView"]
+
+
+class LogView:
+    """All records up to `upto` (None: all that are there now), as they were when the view was made.
+
+    Tails are held in memory, segments are read when they are asked for: FileNotFoundError then says that one was
+    superseded meanwhile, and that a new view is needed.
+    """
+
+    def __init__(self, data_dir: Path, upto: int | None = None) -> None:
+        """Raises LogCorrupt if a range of records is missing."""
+        files, tail = _consistent(data_dir, upto)
+        if files.missing:
+            ranges = ", ".join(f"{first} to {last}" for first, last in files.missing)
+            raise LogCorrupt(f"the records {ranges} are missing from the log", place=str(data_dir))
+        self.tail = tail
+        self.slices = [part for part in files.slices if upto is None or part.first <= upto]
+        self._upto = upto
+        self._bounds: dict[Path, list[tuple[int, int]]] = {}
+
+    @property
+    def last_seq(self) -> int:
+        """The last record of the view, 0 if it has none."""
+        ends = [part.last for part in self.slices] + ([self.tail["seq"][-1].as_py()] if self.tail.num_rows else [])
+        last = max(ends, default=0)
+        return last if self._upto is None else min(last, self._upto)
+
+    def scan(
+        self,
+        columns: Sequence[str] = COLUMNS,
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        event_types: Sequence[str] | None = None,
+        entities: tuple[str | None, str | None] | None = None,
+    ) -> Iterator[pa.Table]:
+        """Yield tables of the records with time in [start, end) and one of these event types, in no particular order.
+
+        `entities` are the first and the last entity_id wanted, by the order of their UTF-8 bytes.
+        """
+        condition = _condition(start, end, event_types, entities)
+        needed = sorted({*columns, "seq", "time", "event_type", "entity_id"}, key=COLUMNS.index)
+        for part in self.slices:
+            groups = [
+                group
+                for group, (low, high) in enumerate(self._times(part))
+                if (end is None or low < end) and (start is None or high >= start)
+            ]
+            if not groups:
+                continue
+            last = part.last if self._upto is None else min(part.last, self._upto)
+            for table in segment.read_rows(part.segment, part.first, last, needed, groups):
+                yield _filtered(table, condition).select(list(columns))
+        if self.tail.num_rows:
+            yield _filtered(self.tail, condition).select(list(columns))
+
+    def span(self, event_types: Sequence[str]) -> tuple[int, int] | None:
+        """Return the least and the greatest time of all records of these event types, None if there are none."""
+        low: int | None = None
+        high: int | None = None
+        for table in self.scan(["time"], event_types=event_types):
+            if table.num_rows:
+                times = pc.min_max(table["time"].cast(pa.int64()))
+                least, greatest = times["min"].as_py(), times["max"].as_py()
+                low = least if low is None else min(low, least)
+                high = greatest if high is None else max(high, greatest)
+        return None if low is None or high is None else (low, high)
+
+    def _times(self, part: Slice) -> list[tuple[int, int]]:
+        """Return the least and the greatest time of each row group, from the footer."""
+        bounds = self._bounds.get(part.segment.path)
+        if bounds is None:
+            with segment.check_footer(part.segment) as file:
+                bounds = [_bounds(file.metadata.row_group(group)) for group in range(file.num_row_groups)]
+            self._bounds[part.segment.path] = bounds
+        return bounds
+
+
+def _bounds(group: pq.RowGroupMetaData) -> tuple[int, int]:
+    statistics = group.column(COLUMNS.index("time")).statistics
+    if statistics is None or not statistics.has_min_max:
+        return -(2**63), 2**63 - 1
+    low, high = (pa.scalar(value, pa.timestamp("us", tz="UTC")) for value in (statistics.min, statistics.max))
+    return low.value, high.value
+
+
+def _condition(
+    start: int | None,
+    end: int | None,
+    event_types: Sequence[str] | None,
+    entities: tuple[str | None, str | None] | None,
+) -> pc.Expression | None:
+    conditions: list[pc.Expression] = []
+    stamp = pa.timestamp("us", tz="UTC")
+    if start is not None:
+        conditions.append(pc.field("time") >= pa.scalar(start, stamp))
+    if end is not None:
+        conditions.append(pc.field("time") < pa.scalar(end, stamp))
+    if event_types is not None:
+        conditions.append(pc.field("event_type").isin(list(event_types)))
+    if entities is not None:
+        first, last = entities
+        if first is not None:
+            conditions.append(pc.field("entity_id") >= first)
+        if last is not None:
+            conditions.append(pc.field("entity_id") <= last)
+    whole: pc.Expression | None = None
+    for condition in conditions:
+        whole = condition if whole is None else whole & condition
+    return whole
+
+
+def _filtered(table: pa.Table, condition: pc.Expression | None) -> pa.Table:
+    return table if condition is None else table.filter(condition)
+
+
+def _consistent(data_dir: Path, upto: int | None) -> tuple[LogFiles, pa.Table]:
+    """List the files and read the tails of that list; again when one was sealed in between."""
+    while True:
+        files = list_files(data_dir)
+        try:
+            tables = [_tail_table(part, upto) for part in files.tails]
+        except FileNotFoundError:
+            continue
+        return files, pa.concat_tables(tables or [segment.table_of([])])
+
+
+def _tail_table(part: TailPart, upto: int | None) -> pa.Table:
+    limits = [limit for limit in (part.before, None if upto is None else upto + 1) if limit is not None]
+    records = read_tail(part.path, min(limits, default=None))
+    return segment.table_of([record for record in records if record.seq >= part.first])
