@@ -144,7 +144,7 @@ def compact(context: _Context, as_json: bool) -> None:
 @click.option("--port", type=int, default=8123, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
 @click.option("--speed", type=float, default=1.0, show_default=True, help="Simulated seconds in a second.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same home.")
-@click.option("--token", default="simulated", show_default=True, help="The access token that is accepted.")
+@click.option("--token", default="simulated-home", show_default=True, help="The access token that is accepted.")
 @click.option("--start", metavar="TIME", help="Where simulated time begins; by default now.")
 def simulate(port: int, speed: float, seed: int, token: str, start: str | None) -> None:
     """Be a simulated Home Assistant on the loopback interface: for trying homeiq out, and for tests."""

@@ -14,7 +14,7 @@ from ..recorder.companion import Companion
 from ..recorder.daemon import Recorder, Watcher
 from ..settings import Settings
 
-__all__ = ["follower_of", "record", "run", "run_recorder"]
+__all__ = ["follow_command", "follower_of", "record", "run", "run_recorder"]
 
 _log = logging.getLogger(__name__)
 
@@ -31,10 +31,15 @@ def run(settings: Settings, config: Path | None) -> None:
 
 def follower_of(settings: Settings, config: Path | None) -> Companion:
     """Return the second process of `run`: it has only the log in common with this one."""
-    command = [sys.executable, "-m", "homeiq", "--data-dir", str(settings.data_dir)]
+    return Companion(follow_command(settings.data_dir, config), "the follower")
+
+
+def follow_command(data_dir: Path, config: Path | None) -> list[str]:
+    """Return the command that follows a log as long as this process lives."""
+    command = [sys.executable, "-m", "homeiq", "--data-dir", str(data_dir)]
     if config is not None:
         command += ["--config", str(config)]
-    return Companion([*command, "replay", "--follow", "--parent", str(os.getpid())], "the follower")
+    return [*command, "replay", "--follow", "--parent", str(os.getpid())]
 
 
 def run_recorder(

@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..clock import SystemClock
-from ..errors import LogError
 from ..recorder.control import ask
 from ..replayer.replay import Progress as ReplayProgress
 from ..replayer.replay import follow as follow_log
 from ..replayer.replay import home_zone, replay_to_output
 from ..replayer.replay import replay as replay_range
 from ..settings import Settings
+from ..storage.log import EventLog, require_log
 from .terminal import print_json, print_line, say
 from .times import parse_time
 
@@ -32,6 +32,7 @@ _PARENT_SECONDS = 1.0
 
 def replay(settings: Settings, since: str | None, until: str | None, output: str | None, as_json: bool) -> None:
     """Replay a range, and say how it goes. Raises HomeiqError."""
+    require_log(settings.data_dir)
     zone, now = home_zone(settings.data_dir), SystemClock().now()
     start, end = parse_time(since, zone, now, "--since"), parse_time(until, zone, now, "--until")
     stop = _stop_on_signals()
@@ -148,11 +149,9 @@ def _stop_on_signals() -> threading.Event:
 
 def compact(data_dir: Path, as_json: bool) -> None:
     """Seal the tail, by way of the recorder if one runs, and merge small segments. Raises LogError."""
-    from ..storage.log import EventLog
     from ..storage.maintenance import compact as compact_log
 
-    if not (data_dir / "log").is_dir():
-        raise LogError(f"there is no log in {data_dir}", hint="name another folder with --data-dir, or record first")
+    require_log(data_dir)
     if ask(data_dir, "rotate") is None:
         with EventLog(data_dir, purpose="homeiq compact") as log:
             log.rotate()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..clock import full_jitter
 
@@ -20,8 +20,10 @@ _STABLE_SECONDS = 60.0
 class Companion:
     """Keeps one command running. It has a process group of its own, so that Ctrl-C reaches the recorder alone."""
 
-    def __init__(self, command: Sequence[str], name: str) -> None:
+    def __init__(self, command: Sequence[str], name: str, environment: Mapping[str, str] | None = None) -> None:
+        """`environment` is the command's, by default this process's own."""
         self._command = command
+        self._environment = environment
         self._name = name
         self._child: asyncio.subprocess.Process | None = None
         self._ending = asyncio.Event()
@@ -37,7 +39,7 @@ class Companion:
         while not self._ending.is_set():
             started = asyncio.get_running_loop().time()
             self._child = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
+                *self._command, stdin=asyncio.subprocess.DEVNULL, env=self._environment, start_new_session=True
             )
             code = await self._child.wait()
             if self._ending.is_set():

@@ -14,12 +14,18 @@ from .manifest import parse_segment, parse_tail
 from .record import Event
 from .tail import Tail, recover
 
-__all__ = ["EventLog", "log_folder", "tails_in"]
+__all__ = ["EventLog", "log_folder", "require_log", "tails_in"]
 
 
 def log_folder(data_dir: Path) -> Path:
     """Return the folder of a data folder that holds tails and segments."""
     return data_dir / "log"
+
+
+def require_log(data_dir: Path) -> None:
+    """Raise LogError unless there is a log in this data folder."""
+    if not log_folder(data_dir).is_dir():
+        raise LogError(f"there is no log in {data_dir}", hint="name another folder with --data-dir, or record first")
 
 
 def tails_in(folder: Path) -> list[tuple[int, Path]]:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from ..errors import LogError, UsageError
 from . import segment
+from .log import require_log
 from .manifest import Slice
 from .points import points_files
 from .view import LogView
@@ -54,8 +55,7 @@ _TAGS: Final = (
 
 def connect(data_dir: Path) -> duckdb.DuckDBPyConnection:
     """Return an in-memory database with the views over the log and the points as they are now; raises LogError."""
-    if not (data_dir / "log").is_dir():
-        raise LogError(f"there is no log in {data_dir}", hint="name another folder with --data-dir, or record first")
+    require_log(data_dir)
     database = duckdb.connect()
     database.execute("SET TimeZone = 'UTC'")
     _make_views(database, data_dir)

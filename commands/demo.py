@@ -1,0 +1,164 @@
+"""`homeiq demo`: a simulated home, recorded and projected, in one command. It reads no settings but the data folder."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from ..clock import DAY, SECOND, SystemClock, to_iso
+from ..connectors.home_assistant.client import HomeAssistantConnector
+from ..connectors.simulated import DEFAULT_SPEED, DEFAULT_TOKEN, SimulatedHome, SimulatedHomeAssistant
+from ..errors import UsageError
+from ..recorder.companion import Companion
+from ..recorder.daemon import Recorder
+from ..settings import HomeAssistantSettings, RecordingSettings
+from ..storage.log import log_folder
+from .record import follow_command
+from .terminal import print_line, say
+
+__all__ = ["QUERIES", "demo"]
+
+_BEFORE = 7 * DAY
+_NOT_INHERITED = ("HOMEIQ_", "HOME_ASSISTANT_", "INFLUXDB_")
+
+QUERIES = (
+    (
+        "which entities say the most",
+        "SELECT entity_id, count(*) AS events FROM events WHERE entity_id IS NOT NULL"
+        " GROUP BY ALL ORDER BY events DESC LIMIT 10",
+    ),
+    (
+        "the mean of each metered circuit's power",
+        "SELECT entity_id, round(avg(value), 1) AS mean_w, count(*) AS readings FROM states"
+        " WHERE attributes->>'unit_of_measurement' = 'W' GROUP BY ALL ORDER BY mean_w DESC",
+    ),
+    (
+        "what reached the target, hour by hour",
+        "SELECT date_trunc('hour', time) AS hour, count(*) AS points, count(DISTINCT entity_id) AS entities"
+        " FROM points GROUP BY ALL ORDER BY hour DESC LIMIT 10",
+    ),
+)
+
+
+def demo(data_dir: Path | None, seconds: float | None, seed: int) -> None:
+    """Show it, until Ctrl-C or for so many seconds, then say what was done. Raises UsageError, LogError."""
+    folder = (data_dir or Path(os.environ.get("HOMEIQ_DATA_DIR") or "homeiq-demo")).expanduser().absolute()
+    start = _refuse_or_continue(folder)
+    asyncio.run(_demo(folder, seconds, seed, start))
+    _summary(folder)
+
+
+def _refuse_or_continue(folder: Path) -> int:
+    """Return where simulated time begins: behind what is there. Raises UsageError if something real is there."""
+    now = SystemClock().now()
+    if not log_folder(folder).is_dir():
+        return now - _BEFORE
+    from ..storage.sql import query
+
+    ours = "event_type NOT LIKE 'homeiq_%'"
+    found = query(
+        folder,
+        f"SELECT count(*) FILTER (origin <> 'simulated') AS real, max(epoch_us(time)) AS last FROM events WHERE {ours}",
+    )
+    row: Mapping[str, Any] = found.to_pylist()[0] if found is not None else {}
+    if row.get("real"):
+        raise UsageError(
+            f"{folder} holds {row['real']:,} records of a real home",
+            hint="give the demo a folder of its own by --data-dir",
+        )
+    last = row.get("last")
+    return now - _BEFORE if last is None else last + SECOND
+
+
+async def _demo(folder: Path, seconds: float | None, seed: int, start: int) -> None:
+    simulator = SimulatedHomeAssistant(SimulatedHome(seed, start), token=DEFAULT_TOKEN, speed=DEFAULT_SPEED)
+    await simulator.start()
+    try:
+        settings = HomeAssistantSettings(url=simulator.url, token=SecretStr(DEFAULT_TOKEN))
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
+        companion = Companion(follow_command(folder, Path(os.devnull)), "the follower", environment)
+        connector = HomeAssistantConnector(settings)
+        recorder = Recorder(folder, RecordingSettings(), [connector], companion=companion, purpose="homeiq demo")
+        say(f"a simulated home, {DEFAULT_SPEED:.0f} times as fast as life; Ctrl-C ends it")
+        await recorder.run(lambda recorder: _show(recorder, seconds))
+    finally:
+        await simulator.stop()
+
+
+async def _show(recorder: Recorder, seconds: float | None) -> None:
+    """Show live counters until the time is over."""
+    began = time.monotonic()
+    console = Console(stderr=True)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while seconds is None or time.monotonic() - began < seconds:
+            if console.is_terminal:
+                live.update(_counters(recorder, time.monotonic() - began), refresh=True)
+            left = 1.0 if seconds is None else max(0.0, seconds - (time.monotonic() - began))
+            await asyncio.sleep(min(0.5, left))
+    recorder.stop()
+
+
+def _counters(recorder: Recorder, seconds: float) -> Table:
+    state = recorder.supervisors[0].state
+    table = Table(show_header=False, show_edge=False, box=None)
+    table.add_row("home", "connected" if state.connected else "not connected")
+    table.add_row(
+        "recorded", f"{recorder.intake.durable_seq:,} records, {state.events / max(seconds, 0.1):,.0f} events/s"
+    )
+    table.add_row("projected", f"up to record {_position(recorder.log.data_dir):,}")
+    if state.last_event is not None:
+        table.add_row("running for", f"{seconds:,.0f} s")
+    return table
+
+
+def _position(folder: Path) -> int:
+    """Return how far the follower has come."""
+    import sqlite3
+    from contextlib import closing
+
+    try:
+        with closing(sqlite3.connect(f"file:{folder / 'ledger.sqlite'}?mode=ro", uri=True)) as ledger:
+            row = ledger.execute("SELECT max(position) FROM target").fetchone()
+            return int(row[0] or 0)
+    except sqlite3.Error:
+        return 0
+
+
+def _summary(folder: Path) -> None:
+    from ..storage.sql import query
+
+    table = query(
+        folder,
+        "SELECT (SELECT count(*) FROM events) AS records, (SELECT count(*) FROM points) AS points,"
+        " (SELECT count(DISTINCT entity_id) FROM states) AS entities,"
+        " (SELECT min(epoch_us(time)) FROM states) AS first, (SELECT max(epoch_us(time)) FROM states) AS last",
+    )
+    row = table.to_pylist()[0] if table is not None else {}
+    print_line(f"recorded   {row['records']:,} records of {row['entities']} entities into {folder}")
+    if row["first"] is not None:
+        print_line(f"           from {to_iso(row['first'])[:16]} to {to_iso(row['last'])[:16]} UTC of simulated time")
+    print_line(f"projected  {row['points']:,} points into the embedded target {folder / 'points'}")
+    print_line("\nAsk DuckDB, for example:")
+    for what, sql in QUERIES:
+        command = shlex.join([_program(), "--data-dir", os.path.relpath(folder), "sql"])
+        print_line(f'\n# {what}\n{command} "{sql}"')
+
+
+def _program() -> str:
+    """Return how this program was called, in a form that can be called again."""
+    program = Path(sys.argv[0])
+    if program.name != "homeiq":
+        return "homeiq"
+    here = os.path.relpath(program)
+    return "homeiq" if here.startswith("..") else here
