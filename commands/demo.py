@@ -66,10 +66,10 @@ def _refuse_or_continue(folder: Path) -> int:
         return now - _BEFORE
     from ..storage.sql import query
 
-    ours = "event_type NOT LIKE 'homeiq_%'"
     found = query(
         folder,
-        f"SELECT count(*) FILTER (origin <> 'simulated') AS real, max(epoch_us(time)) AS last FROM events WHERE {ours}",
+        "SELECT count(*) FILTER (origin <> 'simulated' AND event_type NOT LIKE 'homeiq_%') AS real,"
+        " max(epoch_us(time)) FILTER (event_type = 'state_changed') AS last FROM events",
     )
     row: Mapping[str, Any] = found.to_pylist()[0] if found is not None else {}
     if row.get("real"):

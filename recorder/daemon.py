@@ -33,7 +33,7 @@ FOLLOWER_GRACE_SECONDS = 35.0
 """The follower drains the log for 30 s at most; then it has 5 s to end."""
 
 _CLOCK_JUMP = 5 * SECOND
-_SEAL_CHECK_SECONDS = 5.0
+_SEAL_CHECK_SECONDS = 1.0
 
 Watcher = Callable[["Recorder"], Awaitable[None]]
 

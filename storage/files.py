@@ -10,7 +10,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = ["Files", "LockHeld", "locked", "lock_holder"]
@@ -89,6 +89,10 @@ class Files:
         try:
             self.write(descriptor, content)
             self.sync(descriptor)
+        except OSError:
+            with suppress(OSError):
+                beside.unlink()
+            raise
         finally:
             os.close(descriptor)
         self.replace(beside, path)
@@ -108,8 +112,15 @@ class Files:
         self.sync_folder(path.parent)
 
     def quarantine(self, data_dir: Path, name: str, content: bytes, note: str) -> Path:
-        """Keep bytes that can't stay where they were, with a note on why; returns where they are now."""
+        """Keep bytes that can't stay where they were, with a note on why; returns where they are now.
+
+        Other bytes that were put there under the same name stay.
+        """
         place = data_dir / "quarantine" / name
+        number = 0
+        while place.exists() and place.read_bytes() != content:
+            number += 1
+            place = place.with_name(f"{name}.{number}")
         self.write_whole(place.with_name(place.name + ".note"), note.encode() + b"\n")
         self.write_whole(place, content)
         return place
@@ -137,7 +148,8 @@ def locked(path: Path, purpose: str, *, wait: bool = False) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            raise LockHeld(os.read(descriptor, 500).decode("utf-8", "replace").strip()) from None
+            holder = os.read(descriptor, 500).decode("utf-8", "replace").strip()
+            raise LockHeld(holder or "an unknown process") from None
         since = time.strftime("%Y-%m-%d %H:%M:%S %z")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{purpose}, process {os.getpid()}, since {since}\n".encode(), 0)

@@ -59,6 +59,7 @@ class EventLog:
         try:
             self._files.make_folder(self.folder)
             self._closing.enter_context(locked(data_dir / "LOCK", purpose))
+            self._files.sync_folder(data_dir)  # Whoever made `log` may have been killed before it was durable.
         except LockHeld as error:
             raise LogLocked(
                 f"another process records into {data_dir}",
@@ -66,6 +67,7 @@ class EventLog:
                 place=str(data_dir),
             ) from None
         except OSError as error:
+            self._closing.close()
             raise self._not_writable(error) from error
         try:
             self.next_seq = self._recover()
@@ -73,7 +75,7 @@ class EventLog:
         except OSError as error:
             self._closing.close()
             raise self._not_writable(error) from error
-        except LogError:
+        except BaseException:
             self._closing.close()
             raise
 
@@ -97,7 +99,9 @@ class EventLog:
         return self._tail.next_seq - self._tail.first
 
     def rotate(self) -> None:
-        """Go on in a new tail, so that the one before can be sealed; raises LogNotWritable."""
+        """Go on in a new tail, so that the one before can be sealed; raises LogNotWritable, LogClosed."""
+        if self._closed:
+            raise LogClosed("the log is closed")
         if self._tail.failed or self.tail_records:
             self._start_tail()
 
@@ -105,8 +109,10 @@ class EventLog:
         """Close the tail and give the lock back. What was appended is durable already."""
         if not self._closed:
             self._closed = True
-            self._tail.close()
-            self._closing.close()
+            try:
+                self._tail.close()
+            finally:
+                self._closing.close()
 
     def __enter__(self) -> EventLog:
         return self
@@ -140,7 +146,12 @@ class EventLog:
         tails = tails_in(self.folder)
         for place, (_, path) in enumerate(tails):
             before = tails[place + 1][0] if place + 1 < len(tails) else None
-            recovery = recover(self.data_dir, path, before, self._files)
+            try:
+                recovery = recover(self.data_dir, path, before, self._files)
+            except FileNotFoundError:
+                if before is None:
+                    raise
+                continue  # Sealed meanwhile by a child of the process before this one.
             self.findings += recovery.findings
             next_seq = recovery.next_seq
         names = (parse_segment(path) for path in self.folder.glob("date=*/*.parquet"))
@@ -152,7 +163,8 @@ class EventLog:
         command = [sys.executable, "-m", "homeiq.storage.maintenance", "position", str(self.data_dir)]
         child = subprocess.run(command, capture_output=True, text=True, check=False)
         if child.returncode:
-            raise LogError("the end of the log cannot be found", hint=child.stderr.strip().splitlines()[-1])
+            reason = child.stderr.strip().splitlines() or [f"exit code {child.returncode}"]
+            raise LogError("the end of the log cannot be found", hint=reason[-1])
         return int(child.stdout)
 
     def _not_writable(self, error: OSError) -> LogNotWritable:

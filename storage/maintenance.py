@@ -93,9 +93,15 @@ def _write_segment(
     name = parse_segment(path)
     if name is None:
         raise LogCorrupt(f"{path.name} is not the name of a segment", place=str(path))
-    segment.check_whole(name)
-    if not pa.concat_tables(list(segment.read_rows(name, first, last))).equals(table):
-        raise LogCorrupt(f"{path.name} was read back otherwise than it was written", place=str(path))
+    files.sync_folder(log_folder(data_dir))  # Whoever made the folder may have been killed before it was durable.
+    try:
+        segment.check_whole(name)
+        if not pa.concat_tables(list(segment.read_rows(name, first, last))).equals(table):
+            raise LogCorrupt(f"{path.name} was read back otherwise than it was written", place=str(path))
+    except LogCorrupt as error:  # It must not speak for records that it does not hold.
+        files.quarantine(data_dir, path.name, path.read_bytes(), str(error))
+        files.remove(path)
+        raise
     return name
 
 
@@ -108,6 +114,7 @@ def compact(data_dir: Path, files: Files | None = None) -> tuple[Sealed, Sealed]
     files = files or Files()
     with locked(data_dir / "log" / "MAINTENANCE", "compacting", wait=True):
         sealed = _seal_tails(data_dir, files)
+        _retire_superseded(data_dir, files)
         _remove_old(data_dir, files)
         merged = [_merge(data_dir, group, files) for group in _groups(list_files(data_dir).slices)]
     return sealed, merged
@@ -139,23 +146,41 @@ def _merge(data_dir: Path, group: Sequence[Slice], files: Files) -> SegmentName:
     name = _write_segment(data_dir, rows.drop_columns(["day"]), group[0].first, group[-1].last, generation, files)
     for loser in {part.segment for part in group}:
         if name.first <= loser.first and loser.last <= name.last:
-            files.replace(loser.path, loser.path.with_name(loser.path.name + ".old"))
+            _retire(loser, files)
     return name
 
 
+def _retire(loser: SegmentName, files: Files) -> None:
+    files.replace(loser.path, loser.path.with_name(loser.path.name + ".old"))
+
+
+def _retire_superseded(data_dir: Path, files: Files) -> None:
+    """Set aside what a compaction had merged already when it was interrupted."""
+    speaking = {part.segment for part in list_files(data_dir).slices}
+    for loser in _segments(data_dir):
+        covering = [name for name in speaking if name.first <= loser.first and loser.last <= name.last]
+        if loser not in speaking and any(segment.is_valid(name) for name in covering) and segment.is_valid(loser):
+            _retire(loser, files)
+
+
 def _remove_old(data_dir: Path, files: Files) -> None:
-    for path in log_folder(data_dir).glob("date=*/*.parquet.old"):
-        if time.time() - path.stat().st_ctime > OLD_KEPT_SECONDS:
-            files.remove(path)
+    """Remove what nobody reads any more, and what a process that was killed had only begun to write."""
+    for pattern in ("date=*/*.parquet.old", "date=*/*.tmp"):
+        for path in log_folder(data_dir).glob(pattern):
+            if time.time() - path.stat().st_ctime > OLD_KEPT_SECONDS:
+                files.remove(path)
 
 
 def position(data_dir: Path) -> int:
     """Return the next seq after the valid segments."""
-    names = [name for path in log_folder(data_dir).glob("date=*/*.parquet") if (name := parse_segment(path))]
-    for name in sorted(names, key=lambda name: name.last, reverse=True):
+    for name in sorted(_segments(data_dir), key=lambda name: name.last, reverse=True):
         if segment.is_valid(name):
             return name.last + 1
     return 1
+
+
+def _segments(data_dir: Path) -> list[SegmentName]:
+    return [name for path in log_folder(data_dir).glob("date=*/*.parquet") if (name := parse_segment(path))]
 
 
 def main(arguments: Sequence[str]) -> int:

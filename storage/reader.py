@@ -6,9 +6,9 @@ Imports pyarrow only when a segment is read.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,20 +56,23 @@ def list_files(data_dir: Path) -> LogFiles:
     """Return who speaks for each record of the log.
 
     Tails are listed before segments: what is sealed in between is then seen twice, which is told apart by seq, and never
-    not at all. While files are being merged a listing may miss some; then it is made again.
+    not at all. A listing made while files are being merged may miss both the old and the new ones; what is missing is
+    believed when a second listing says the same.
     """
-    for attempt in range(_TRIES):
-        found = _list_once(log_folder(data_dir))
-        if not found.missing:
+    found = _list_once(log_folder(data_dir))
+    for _ in range(_TRIES):
+        if not found.missing and found.first_seq == 1:
             break
-        time.sleep(0.005 * attempt)
+        before, found = found, _list_once(log_folder(data_dir))
+        if found == before:
+            break
     return found
 
 
 def _list_once(folder: Path) -> LogFiles:
     tails = tails_in(folder)
     names = [name for path in folder.glob("date=*/*.parquet") if (name := parse_segment(path))]
-    slices = resolve(names, _is_valid)
+    slices = _without_invalid(resolve(names, _is_valid), tails[0][0]) if tails else resolve(names, _is_valid)
     start = slices[0].first if slices else 1
     sealed = slices[-1].last if slices else 0
     parts = []
@@ -81,7 +84,27 @@ def _list_once(folder: Path) -> LogFiles:
     return LogFiles(slices, parts, holes(slices, start, end) if slices else [])
 
 
+def _without_invalid(slices: list[Slice], tails_from: int) -> list[Slice]:
+    """Take away from an invalid segment, and from what follows it, the records that tails hold too."""
+    kept = []
+    for part in slices:
+        if part.last >= tails_from and not _is_valid(part.segment):
+            return [*kept, Slice(part.segment, part.first, tails_from - 1)] if part.first < tails_from else kept
+        kept.append(part)
+    return kept
+
+
 def _is_valid(name: SegmentName) -> bool:
+    try:
+        status = name.path.stat()
+    except FileNotFoundError:
+        return False
+    return _is_valid_file(name, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1_000)
+def _is_valid_file(name: SegmentName, *_version: int) -> bool:
+    """Read a segment in full, once: files that overlap may stay for long."""
     from .segment import is_valid
 
     return is_valid(name)
@@ -142,14 +165,21 @@ class LogReader:
                 records = self._cursor.read(before)
             except FileNotFoundError:
                 records = []
+            else:
+                newest = tails_in(log_folder(self.data_dir))[-1:]
+                if not records and not self._cursor.changed and newest == [(self._cursor.first, self._cursor.path)]:
+                    return
             if records:
                 yield from _in_lists(records)
                 return
         self._cursor = None
-        try:
-            yield from self._from_files(before)
-        except FileNotFoundError:
+        for _ in range(_TRIES):
+            try:
+                yield from self._from_files(before)
+            except FileNotFoundError:  # Sealed or superseded between being listed and being opened.
+                continue
             return
+        raise LogCorrupt("files of the log vanish while they are read", place=str(self.data_dir))
 
     def _from_files(self, before: int | None) -> Iterator[list[Record]]:
         files = list_files(self.data_dir)
@@ -165,9 +195,16 @@ class LogReader:
                 cursor = TailCursor(tail.path)
                 limits = [limit for limit in (before, tail.before) if limit is not None]
                 records = cursor.read(min(limits, default=None))
+                records = [record for record in records if record.seq >= self.next_seq]
                 if tail.before is None:
                     self._cursor = cursor
-                yield from _in_lists([record for record in records if record.seq >= self.next_seq])
+                elif not records:
+                    raise LogCorrupt(
+                        f"{tail.path.name} holds a damaged record {self.next_seq}",
+                        hint="restart the recorder, which mends it",
+                        place=str(tail.path),
+                    )
+                yield from _in_lists(records)
                 return
 
     def _skip_missing(self, files: LogFiles) -> None:

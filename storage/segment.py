@@ -4,8 +4,8 @@ A segment holds consecutive records, one a row. Besides Parquet's own, its foote
 
     homeiq.format      version of this format, "1"
     homeiq.first_seq   homeiq.last_seq
-    homeiq.digest      SHA-256 (hexadecimal) of all bytes of the file before the footer's metadata, that is of the magic
-                       number and every row group, as long as `homeiq.digest_bytes` says
+    homeiq.digest      SHA-256 (64 hexadecimal digits) of the whole file, footer and all, with a 0 in the place of each of
+                       these digits (the last place in the file where they stand)
 
 A segment is valid when its footer opens, it holds exactly last - first + 1 rows with seq first … last, and its digest
 is right. This module imports pyarrow: what runs for years imports it only in a short-lived child.
@@ -28,6 +28,9 @@ from .record import COLUMNS, FORMAT_VERSION, Record
 
 __all__ = ["SCHEMA", "table_of", "write", "open_segment", "check_footer", "check_whole", "is_valid", "read_rows"]
 
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
+"""What pyarrow raises for a damaged file."""
+
 _MICROSECONDS = pa.timestamp("us", tz="UTC")
 
 SCHEMA = pa.schema(
@@ -45,6 +48,8 @@ SCHEMA = pa.schema(
 )
 
 ROW_GROUP = 50_000
+
+_NO_DIGEST = b"0" * 64
 
 
 def table_of(records: Sequence[Record]) -> pa.Table:
@@ -74,18 +79,23 @@ def write(table: pa.Table, first: int, last: int) -> bytes:
         store_schema=False,
     )
     writer.write_table(table, row_group_size=ROW_GROUP)
-    covered = sink.getvalue()
     writer.add_key_value_metadata(
         {
             "homeiq.format": str(FORMAT_VERSION),
             "homeiq.first_seq": str(first),
             "homeiq.last_seq": str(last),
-            "homeiq.digest": hashlib.sha256(covered).hexdigest(),
-            "homeiq.digest_bytes": str(len(covered)),
+            "homeiq.digest": _NO_DIGEST.decode(),
         }
     )
     writer.close()
-    return sink.getvalue()
+    content = sink.getvalue()
+    return _with_digest(content, _NO_DIGEST, hashlib.sha256(content).hexdigest().encode())
+
+
+def _with_digest(content: bytes, old: bytes, new: bytes) -> bytes:
+    """Return the file's bytes with `new` where `old` stands last, which is in the footer's keys."""
+    before, _, after = content.rpartition(old)
+    return before + new + after
 
 
 def open_segment(path: Path) -> pq.ParquetFile:
@@ -96,7 +106,7 @@ def open_segment(path: Path) -> pq.ParquetFile:
     old = path.with_name(path.name + ".old")
     try:
         return pq.ParquetFile(path if path.exists() else old, page_checksum_verification=True)
-    except (pa.ArrowInvalid, OSError) as error:
+    except _UNREADABLE as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise LogCorrupt(f"{path.name} is not a readable segment", hint=str(error), place=str(path)) from None
@@ -105,8 +115,13 @@ def open_segment(path: Path) -> pq.ParquetFile:
 def check_footer(name: SegmentName) -> pq.ParquetFile:
     """Open a segment whose footer says what its name says; raises LogCorrupt otherwise. Reads no rows."""
     file = open_segment(name.path)
-    said = file.metadata.metadata or {}
-    version = int(said.get(b"homeiq.format", b"0"))
+    try:
+        said = file.metadata.metadata or {}
+        version = int(said.get(b"homeiq.format", b"0"))
+        first, last = int(said.get(b"homeiq.first_seq", b"0")), int(said.get(b"homeiq.last_seq", b"0"))
+    except ValueError:
+        file.close()
+        raise LogCorrupt(f"{name.path.name} has a footer that cannot be read", place=str(name.path)) from None
     if version > FORMAT_VERSION:
         file.close()
         raise LogCorrupt(
@@ -114,7 +129,7 @@ def check_footer(name: SegmentName) -> pq.ParquetFile:
             hint="update homeiq",
             place=str(name.path),
         )
-    found = (int(said.get(b"homeiq.first_seq", b"0")), int(said.get(b"homeiq.last_seq", b"0")), file.metadata.num_rows)
+    found = (first, last, file.metadata.num_rows)
     if found != (name.first, name.last, name.last - name.first + 1):
         file.close()
         raise LogCorrupt(f"{name.path.name} holds other records than its name says", place=str(name.path))
@@ -124,14 +139,14 @@ def check_footer(name: SegmentName) -> pq.ParquetFile:
 def check_whole(name: SegmentName) -> None:
     """Prove a segment valid by its footer, its digest and its seq; raises LogCorrupt or FileNotFoundError."""
     with check_footer(name) as file:
-        said = file.metadata.metadata
-        covered = name.path.read_bytes()[: int(said[b"homeiq.digest_bytes"])]
-        if hashlib.sha256(covered).hexdigest().encode() != said[b"homeiq.digest"]:
+        digest = file.metadata.metadata.get(b"homeiq.digest", b"")
+        covered = _with_digest(name.path.read_bytes(), digest, _NO_DIGEST) if digest else b""
+        if hashlib.sha256(covered).hexdigest().encode() != digest:
             raise LogCorrupt(f"{name.path.name} has changed since it was written", place=str(name.path))
         try:
-            numbers = pc.sort_indices(file.read(columns=["seq"])["seq"])
-            sequence = file.read(columns=["seq"])["seq"].take(numbers)
-        except (pa.ArrowInvalid, OSError) as error:
+            numbers = file.read(columns=["seq"])["seq"]
+            sequence = numbers.take(pc.sort_indices(numbers))
+        except _UNREADABLE as error:
             raise LogCorrupt(f"{name.path.name} cannot be read", hint=str(error), place=str(name.path)) from None
         if not sequence.combine_chunks().equals(pa.array(range(name.first, name.last + 1), pa.int64())):
             raise LogCorrupt(f"{name.path.name} does not hold the records that its name says", place=str(name.path))
@@ -158,7 +173,7 @@ def read_rows(
         for group in range(file.num_row_groups) if row_groups is None else row_groups:
             try:
                 table = file.read_row_group(group, columns=wanted)
-            except (pa.ArrowInvalid, OSError) as error:
+            except _UNREADABLE as error:
                 raise LogCorrupt(f"{name.path.name} cannot be read", hint=str(error), place=str(name.path)) from None
             if first > name.first or last < name.last:
                 table = table.filter((pc.field("seq") >= first) & (pc.field("seq") <= last))

@@ -28,6 +28,9 @@ VIEWS: Final = ("events", "states", "points")
 
 _TRIES = 5
 
+_GONE: Final = ("No such file", "No files found")
+"""DuckDB's words for a file that is not there any more."""
+
 _STATES = r"""
 CREATE OR REPLACE VIEW states AS
 SELECT seq, time, entity_id, state,
@@ -69,15 +72,16 @@ def query(data_dir: Path, sql: str) -> pa.Table | None:
     that is wrong, LogError for a log that cannot be read.
     """
     for attempt in range(_TRIES):
-        with connect(data_dir) as database:
-            try:
+        try:
+            with connect(data_dir) as database:
                 relation = database.sql(sql)
                 return None if relation is None else relation.to_arrow_table()
-            except duckdb.IOException as error:
-                if "No such file" not in str(error) or attempt == _TRIES - 1:
-                    raise LogError("the log cannot be read", hint=str(error).partition("\n")[0]) from None
-            except duckdb.Error as error:
-                raise UsageError(str(error).strip()) from None
+        except duckdb.IOException as error:
+            gone = any(words in str(error) for words in _GONE)
+            if not gone or attempt == _TRIES - 1:
+                raise LogError("the log cannot be read", hint=str(error).partition("\n")[0]) from None
+        except duckdb.Error as error:
+            raise UsageError(str(error).strip()) from None
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,10 @@ from .manifest import parse_tail, tail_name
 from .record import Event, Record, blank, decode, encode, encode_group
 
 __all__ = ["Tail", "TailCursor", "Recovery", "read_tail", "recover"]
+
+
+_MOST_BLANKS = 1_000_000
+"""A tail that ends so far before the next one says that a foreign file lies there, not that records were lost."""
 
 
 class Tail:
@@ -47,6 +52,9 @@ class Tail:
         except OSError as error:
             self.close()
             raise _not_writable(self.path, error) from error
+        except BaseException:  # Interrupted: how much of the group is there is not known, so nothing may follow it.
+            self.close()
+            raise
         self.next_seq += len(events)
         self.bytes += len(lines)
         return first, self.next_seq - 1
@@ -81,15 +89,19 @@ class TailCursor:
         self.path = path
         self.first = parse_tail(path) or 1
         self.next_seq = self.first
+        self.changed = True
         self._offset = 0
+        self._size = -1
 
     def read(self, before: int | None = None) -> list[Record]:
         """Return the next records, those numbered below `before` only.
 
-        Stops before a line that is not whole yet, or is not the expected record. Raises FileNotFoundError once the tail
-        has been sealed and dropped.
+        Stops before a line that is not whole yet, or is not the expected record. `changed` then tells whether the tail
+        has another size than at the call before. Raises FileNotFoundError once the tail has been sealed and dropped.
         """
         with self.path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            self.changed, self._size = size != self._size, size
             file.seek(self._offset)
             content = file.read()
         records: list[Record] = []
@@ -125,13 +137,22 @@ def recover(data_dir: Path, path: Path, before: int | None, files: Files) -> Rec
     """Make a tail that a crash or a failing disk left behind good again, and durable.
 
     A torn or corrupt end, and what is numbered `before` or above, goes to the quarantine. A bad line among good ones goes
-    there too; a blank row keeps its place, so that seq stays without holes. Raises OSError.
+    there too; a blank row keeps its place, so that seq stays without holes, up to `before`. Raises OSError.
     """
     first = parse_tail(path) or 1
     content = path.read_bytes()
     good, bad = _sort_lines(content, first, before)
     recovery = Recovery(first + len(good))
-    if not bad:
+    lost = 0 if before is None else before - recovery.next_seq
+    if lost > _MOST_BLANKS:
+        recovery.findings.append(f"{path.name} ends {lost} records before the next tail: one of them is not of this log")
+    elif lost > 0:  # The next tail was begun after all these had been durable.
+        recovery.findings.append(f"{path.name}: its last {lost} records are lost; blank rows keep their places")
+        received_at = decode(good[-1]).received_at if good else 0
+        good += [_blank_line(seq, received_at) for seq in range(recovery.next_seq, recovery.next_seq + lost)]
+        recovery.next_seq += lost
+    whole = b"".join(good)
+    if whole == content:
         files.sync_file(path)
         return recovery
     for offset, line in bad:
@@ -140,7 +161,7 @@ def recover(data_dir: Path, path: Path, before: int | None, files: Files) -> Rec
         reason = "a torn end" if torn else "a line whose checksum or number is wrong"
         kept = files.quarantine(data_dir, name, line, f"{reason} of {path.name}, {len(line)} bytes at byte {offset}")
         recovery.findings.append(f"{path.name}: {reason}, {len(line)} bytes, moved to {kept}")
-    if content.startswith(whole := b"".join(good)):
+    if content.startswith(whole):
         files.truncate(path, len(whole))
     else:
         files.write_whole(path, whole)
@@ -181,7 +202,7 @@ def lines_of(content: bytes) -> Iterator[bytes]:
 
 
 def _blank_line(seq: int, received_at: int) -> bytes:
-    reason = "the line was damaged on disk; its bytes are in the quarantine"
+    reason = "the line was damaged on disk; what there is of it is in the quarantine"
     return encode(seq, blank(seq, received_at, "homeiq", reason))
 
 

@@ -147,4 +147,11 @@ def _consistent(data_dir: Path, upto: int | None) -> tuple[LogFiles, pa.Table]:
 def _tail_table(part: TailPart, upto: int | None) -> pa.Table:
     limits = [limit for limit in (part.before, None if upto is None else upto + 1) if limit is not None]
     records = read_tail(part.path, min(limits, default=None))
+    following = records[-1].seq + 1 if records else part.first
+    if part.before is not None and following < min(limits):
+        raise LogCorrupt(
+            f"{part.path.name} holds a damaged record {following}",
+            hint="restart the recorder, which mends it",
+            place=str(part.path),
+        )
     return segment.table_of([record for record in records if record.seq >= part.first])

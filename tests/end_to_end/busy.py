@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 from servers.home_assistant import HomeAssistantServer
+from servers.simulated import SimulatedServer
 from websockets.asyncio.client import ClientConnection, connect
 
 __all__ = ["Subscriber", "busy", "hear"]
@@ -28,7 +29,7 @@ class Subscriber:
     texts: list[str] = field(default_factory=list)
 
 
-async def _authenticated(server: HomeAssistantServer) -> ClientConnection:
+async def _authenticated(server: HomeAssistantServer | SimulatedServer) -> ClientConnection:
     socket = await connect(server.websocket_url, max_size=None, compression=None, max_queue=None)
     json.loads(await socket.recv())
     await socket.send(json.dumps({"type": "auth", "access_token": server.token}))
@@ -36,7 +37,7 @@ async def _authenticated(server: HomeAssistantServer) -> ClientConnection:
     return socket
 
 
-async def hear(server: HomeAssistantServer, subscriber: Subscriber, started: asyncio.Event) -> None:
+async def hear(server: HomeAssistantServer | SimulatedServer, subscriber: Subscriber, started: asyncio.Event) -> None:
     """Collect events until cancelled."""
     socket = await _authenticated(server)
     try:
