@@ -1,0 +1,140 @@
+"""The buffer between sources and log: grouped, bounded, and true about what it dropped."""
+
+import asyncio
+import errno
+import json
+import logging
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from homeiq.clock import SystemClock
+from homeiq.recorder.intake import Intake
+from homeiq.recorder.latest import Latest
+from homeiq.settings import RecordingSettings
+from homeiq.storage.files import Files
+from homeiq.storage.log import EventLog
+from homeiq.storage.reader import LogReader
+from homeiq.storage.record import Event, Record
+
+
+class StuckFiles(Files):
+    """A disk that can be full, and counts its syncs."""
+
+    def __init__(self) -> None:
+        self.full = False
+        self.syncs = 0
+
+    def write(self, descriptor: int, content: bytes) -> None:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().write(descriptor, content)
+
+    def sync(self, descriptor: int) -> None:
+        self.syncs += 1
+        super().sync(descriptor)
+
+
+def event(number: int, size: int = 10) -> Event:
+    return Event(number, number, "test", "live", "test", None, None, f"{number}{'x' * size}")
+
+
+def records(data_dir: Path) -> list[Record]:
+    return [record for some in LogReader(data_dir).read() for record in some]
+
+
+def with_intake(
+    data_dir: Path,
+    act: Callable[[Intake, StuckFiles], Coroutine[Any, Any, None]],
+    settings: RecordingSettings | None = None,
+) -> Intake:
+    """Run an intake, act on it, and close it in order."""
+
+    async def session() -> Intake:
+        files = StuckFiles()
+        with EventLog(data_dir, files=files) as log:
+            intake = Intake(log, settings or RecordingSettings(group_seconds=0.05), SystemClock(), Latest())
+            running = asyncio.create_task(intake.run())
+            await act(intake, files)
+            intake.close()
+            await running
+        return intake
+
+    return asyncio.run(session())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def test_a_group_is_one_sync(tmp_path: Path) -> None:
+    async def act(intake: Intake, files: StuckFiles) -> None:
+        before = files.syncs
+        for number in range(900):
+            intake.take(event(number))
+        await until(lambda: intake.durable_seq == 900)
+        assert files.syncs == before + 1
+
+    with_intake(tmp_path, act)
+    assert [record.raw for record in records(tmp_path)] == [event(number).raw for number in range(900)]
+
+
+def test_a_full_group_does_not_wait(tmp_path: Path) -> None:
+    async def act(intake: Intake, files: StuckFiles) -> None:
+        for number in range(10):
+            intake.take(event(number))
+        await until(lambda: intake.durable_seq == 10)
+
+    with_intake(tmp_path, act, RecordingSettings(group_seconds=3600, group_records=10))
+
+
+def test_everything_taken_is_durable_after_an_orderly_stop(tmp_path: Path) -> None:
+    async def act(intake: Intake, files: StuckFiles) -> None:
+        for number in range(2_500):
+            intake.take(event(number))
+
+    intake = with_intake(tmp_path, act, RecordingSettings(group_seconds=3600))
+    assert intake.durable_seq == 2_500 == len(records(tmp_path))
+
+
+def test_a_full_disk_loses_nothing_while_there_is_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def act(intake: Intake, files: StuckFiles) -> None:
+        intake.take(event(1))
+        await until(lambda: intake.durable_seq == 1)
+        files.full = True
+        for number in range(2, 100):
+            intake.take(event(number))
+        await until(lambda: bool(intake.problem))
+        assert "No space left" in intake.problem
+        assert intake.durable_seq == 1
+        files.full = False
+        await until(lambda: intake.durable_seq == 99)
+
+    intake = with_intake(tmp_path, act)
+    assert intake.problem == ""
+    assert [record.raw for record in records(tmp_path)] == [event(number).raw for number in range(1, 100)]
+    assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING], (
+        "said once, and when it is over"
+    )
+
+
+def test_what_had_to_be_dropped_is_counted_and_recorded(tmp_path: Path) -> None:
+    async def act(intake: Intake, files: StuckFiles) -> None:
+        files.full = True
+        for number in range(200):
+            intake.take(event(number, size=10_000))
+        assert intake.dropped > 0
+        files.full = False
+        await until(lambda: not intake.problem and intake.durable_seq > 200 - intake.dropped)
+
+    intake = with_intake(tmp_path, act, RecordingSettings(group_seconds=0.05, buffer_bytes=1_000_000))
+    found = records(tmp_path)
+    (dropped,) = [json.loads(record.raw) for record in found if record.event_type == "homeiq_dropped"]
+    assert dropped["events"] == intake.dropped
+    assert dropped["reason"] == "backpressure"
+    assert dropped["since"] <= dropped["until"]
+    assert len(found) == 200 - intake.dropped + 1
+    assert 50 < len(found) < 150, "memory was bounded, and used"

@@ -1,0 +1,61 @@
+"""A snapshot adds only what is new, also after a restart."""
+
+from pathlib import Path
+
+import pytest
+from homeiq.recorder.latest import Latest
+from homeiq.storage.log import EventLog
+from homeiq.storage.maintenance import seal
+from homeiq.storage.record import Event, Origin
+
+
+def state(time: int, event_type: str = "state", origin: Origin = "snapshot", entity_id: str = "a.b") -> Event:
+    return Event(time, time, "home_assistant", origin, event_type, entity_id, "on", f"{time}")
+
+
+def registry(raw: str, origin: Origin = "snapshot") -> Event:
+    return Event(1, 1, "home_assistant", origin, "entity_registry", None, None, raw)
+
+
+@pytest.mark.parametrize("origin", ["snapshot", "simulated"])
+def test_only_what_says_something_new(origin: Origin) -> None:
+    latest = Latest()
+    assert latest.is_new(state(5, origin=origin))
+    assert not latest.is_new(state(5, origin=origin))
+    assert not latest.is_new(state(4, origin=origin)), "older than what is known"
+    assert latest.is_new(state(6, "state_changed", "live"))
+    assert latest.is_new(state(6, "state_changed", "live")), "events are always recorded"
+    assert not latest.is_new(state(6, origin=origin))
+    assert latest.is_new(state(7, origin=origin))
+    assert latest.is_new(registry("[1]", origin))
+    assert not latest.is_new(registry("[1]", origin))
+    assert latest.is_new(registry("[2]", origin))
+    assert latest.is_new(registry("[1]", origin)), "changed back is a change"
+
+
+@pytest.mark.parametrize("cache", ["kept", "behind", "missing", "ahead"])
+@pytest.mark.parametrize("sealed", [False, True])
+def test_known_again_after_a_restart(tmp_path: Path, cache: str, sealed: bool) -> None:
+    with EventLog(tmp_path) as log:
+        log.append([state(1, "state_changed", "live"), registry("[1]")])
+        latest = Latest()
+        latest.learn([])
+        if cache == "behind":
+            Latest.load(tmp_path, log.next_seq).save(tmp_path, log.next_seq - 1)
+        log.rotate()
+        if sealed:
+            seal(tmp_path)
+        log.append([state(9, "state_changed", "live"), registry("[2]")])
+        if cache == "kept":
+            Latest.load(tmp_path, log.next_seq).save(tmp_path, log.next_seq - 1)
+        elif cache == "ahead":
+            wrong = Latest()
+            wrong.entities["a.b"] = 1_000
+            wrong.save(tmp_path, 1_000)
+        else:
+            (tmp_path / "recorder.sqlite").unlink(missing_ok=cache == "missing")
+    with EventLog(tmp_path) as log:
+        latest = Latest.load(tmp_path, log.next_seq)
+    assert not latest.is_new(state(9))
+    assert latest.is_new(state(10))
+    assert not latest.is_new(registry("[2]"))
