@@ -1,0 +1,65 @@
+"""The figures of README and docs/benchmarks.md: `make bench`. Ratios within one run; machines are noisy.
+
+    recorded      events/s made durable from a socket: a process sends the frames, another records them
+    replayed      events/s from sealed segments to nowhere, one process
+    influxdb      points/s replayed into a real InfluxDB, and as a ratio to what the same server takes from a plain client
+    segment       bytes an event in a sealed segment
+    memory        of the recorder process while it records
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from replaying import into_influxdb, to_nowhere
+from recording import from_socket
+from workload import corpus_log, frames, segment_bytes
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    """Measure, print and save."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=200_000, help="events in the log that is replayed")
+    parser.add_argument("--frames", type=Path, help="captured frames (NDJSON) instead of the shipped sample")
+    arguments = parser.parse_args()
+    results: dict[str, Any] = {"python": platform.python_version(), "cpus": os.cpu_count()}
+    sample = frames(arguments.frames)
+    results["sample_events"] = len(sample)
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "replayed"
+        for name, measure in _measures(sample, log, arguments.events, Path(folder)):
+            began = time.monotonic()
+            results.update(measure())
+            print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+    for name, value in results.items():
+        print(f"{name:44} {value:,.2f}" if isinstance(value, float) else f"{name:44} {value}")
+    output = HERE / "results" / "latest.json"
+    output.parent.mkdir(exist_ok=True)
+    output.write_text(json.dumps(results, indent=2) + "\n")
+
+
+def _measures(
+    sample: list[bytes], log: Path, events: int, folder: Path
+) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
+    yield "segment", lambda: segment_bytes(sample)
+    yield "recorded", lambda: from_socket(sample, folder / "recorded")
+    yield "log", lambda: corpus_log(sample, log, events)
+    yield "replayed", lambda: to_nowhere(log)
+    yield "influxdb", lambda: into_influxdb(log, folder)
+
+
+if __name__ == "__main__":
+    main()
