@@ -17,10 +17,12 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings import SettingsError as UnreadableVariable
 
 from .errors import SettingsError
 
@@ -125,6 +127,17 @@ class ReplaySettings(_Section):
     poll_seconds: float = Field(default=0.5, gt=0, description="seconds between two looks at the log's end")
 
 
+class _Environment(EnvSettingsSource):
+    """The variables HOMEIQ_<SECTION>__<KEY>; those that name a file are read elsewhere."""
+
+    def __call__(self) -> dict[str, Any]:
+        values = super().__call__()
+        for section, content in values.items():
+            if isinstance(content, dict):
+                values[section] = {key: value for key, value in content.items() if not _names_a_file(section, key)}
+        return values
+
+
 class Settings(BaseSettings):
     """Everything that can be set. `data_dir` holds the log and all that is computed from it."""
 
@@ -148,9 +161,9 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put the file (given at construction) behind the environment."""
-        del dotenv_settings, file_secret_settings
+        del env_settings, dotenv_settings, file_secret_settings
         names = InitSettingsSource(settings_cls, init_kwargs=_homeiq_names(os.environ))
-        return names, env_settings, init_settings
+        return names, _Environment(settings_cls), init_settings
 
 
 def find_config() -> Path | None:
@@ -176,6 +189,10 @@ def load(config: Path | None = None, *, data_dir: Path | None = None) -> Setting
         settings = Settings(**values)
     except ValidationError as error:
         raise _explain(error, file) from None
+    except UnreadableVariable as error:
+        raise SettingsError(
+            f"a section in the environment is not JSON ({error})", hint="set its keys one by one"
+        ) from None
     chosen = (data_dir or settings.data_dir).expanduser().absolute()
     return settings.model_copy(update={"data_dir": chosen})
 
@@ -185,7 +202,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{file} cannot be read ({error.strerror})", hint="check --config") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
         raise SettingsError(
@@ -195,23 +212,28 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise SettingsError(f"{file} must hold sections such as home_assistant:", hint="see the README")
-    return {key: _read_secret_files(key, value) for key, value in content.items()}
+    return {str(key): _read_secret_files(str(key), value) for key, value in content.items() if value is not None}
 
 
 def _read_secret_files(section: str, value: Any) -> Any:
     """Replace `token_file: PATH` by `token: <its content>`."""
     if not isinstance(value, dict):
         return value
-    field = Settings.model_fields.get(section)
-    known = getattr(field.annotation, "model_fields", {}) if field else {}
     result: dict[str, Any] = {}
     for key, content in value.items():
         name = str(key)
-        if name.endswith("_file") and name not in known and name.removesuffix("_file") in known:
+        if _names_a_file(section, name):
             result[name.removesuffix("_file")] = _secret(f"{section}.{name}", str(content))
         else:
             result[name] = content
     return result
+
+
+def _names_a_file(section: str, key: str) -> bool:
+    """Tell whether a key says in which file the value of a setting stands."""
+    field = Settings.model_fields.get(section)
+    known = getattr(field.annotation, "model_fields", {}) if field else {}
+    return key.endswith("_file") and key not in known and key.removesuffix("_file") in known
 
 
 def _secret(setting: str, path: str) -> str:
@@ -236,12 +258,8 @@ def _homeiq_names(environ: Mapping[str, str]) -> dict[str, Any]:
 def _with_secret_variables(environ: Mapping[str, str], found: dict[str, dict[str, str]]) -> dict[str, Any]:
     """Add HOMEIQ_<SECTION>__<KEY>_FILE, where <KEY> is a setting of that section."""
     for variable, path in environ.items():
-        section, separator, key = variable.removeprefix("HOMEIQ_").lower().partition("__")
-        if not (variable.startswith("HOMEIQ_") and separator and key.endswith("_file") and path):
-            continue
-        field = Settings.model_fields.get(section)
-        known = getattr(field.annotation, "model_fields", {}) if field else {}
-        if key not in known and key.removesuffix("_file") in known:
+        section, _, key = variable.lower().removeprefix("homeiq_").partition("__")
+        if variable.upper().startswith("HOMEIQ_") and path and _names_a_file(section, key):
             found.setdefault(section, {}).setdefault(key.removesuffix("_file"), _secret(variable, path))
     return found
 

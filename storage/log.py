@@ -60,18 +60,14 @@ class EventLog:
             self._files.make_folder(self.folder)
             self._closing.enter_context(locked(data_dir / "LOCK", purpose))
             self._files.sync_folder(data_dir)  # Whoever made `log` may have been killed before it was durable.
+            self.next_seq = self._recover()
+            self._tail = self._new_tail()
         except LockHeld as error:
             raise LogLocked(
                 f"another process records into {data_dir}",
                 hint=f"stop it first ({error.holder}), or choose another folder with --data-dir",
                 place=str(data_dir),
             ) from None
-        except OSError as error:
-            self._closing.close()
-            raise self._not_writable(error) from error
-        try:
-            self.next_seq = self._recover()
-            self._tail = self._new_tail()
         except OSError as error:
             self._closing.close()
             raise self._not_writable(error) from error

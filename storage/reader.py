@@ -86,7 +86,7 @@ def _list_once(folder: Path) -> LogFiles:
 
 def _without_invalid(slices: list[Slice], tails_from: int) -> list[Slice]:
     """Take away from an invalid segment, and from what follows it, the records that tails hold too."""
-    kept = []
+    kept: list[Slice] = []
     for part in slices:
         if part.last >= tails_from and not _is_valid(part.segment):
             return [*kept, Slice(part.segment, part.first, tails_from - 1)] if part.first < tails_from else kept

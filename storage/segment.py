@@ -48,6 +48,7 @@ SCHEMA = pa.schema(
 )
 
 ROW_GROUP = 50_000
+_ROWS_AT_ONCE = 10_000
 
 _NO_DIGEST = b"0" * 64
 
@@ -164,17 +165,22 @@ def is_valid(name: SegmentName) -> bool:
 def read_rows(
     name: SegmentName, first: int, last: int, columns: Sequence[str] = COLUMNS, row_groups: Sequence[int] | None = None
 ) -> Iterator[pa.Table]:
-    """Yield rows `first` … `last` as tables, one for each row group, in the file's own order.
+    """Yield rows `first` … `last` as tables of some thousand rows, in the file's own order.
 
     Raises FileNotFoundError when the segment was superseded meanwhile, LogCorrupt when it cannot be read.
     """
     wanted = list(columns) if "seq" in columns else ["seq", *columns]
     with check_footer(name) as file:
-        for group in range(file.num_row_groups) if row_groups is None else row_groups:
+        groups = range(file.num_row_groups) if row_groups is None else row_groups
+        batches = file.iter_batches(_ROWS_AT_ONCE, row_groups=list(groups), columns=wanted, use_threads=False)
+        while True:
             try:
-                table = file.read_row_group(group, columns=wanted)
+                batch = next(batches, None)
             except _UNREADABLE as error:
                 raise LogCorrupt(f"{name.path.name} cannot be read", hint=str(error), place=str(name.path)) from None
+            if batch is None:
+                return
+            table = pa.Table.from_batches([batch])
             if first > name.first or last < name.last:
                 table = table.filter((pc.field("seq") >= first) & (pc.field("seq") <= last))
             yield table.select(list(columns))

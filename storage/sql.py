@@ -61,7 +61,15 @@ def connect(data_dir: Path) -> duckdb.DuckDBPyConnection:
     require_log(data_dir)
     database = duckdb.connect()
     database.execute("SET TimeZone = 'UTC'")
-    _make_views(database, data_dir)
+    for attempt in range(_TRIES):
+        try:
+            _make_views(database, data_dir)
+            break
+        except duckdb.Error as error:
+            if attempt < _TRIES - 1 and _is_gone(error):
+                continue
+            database.close()
+            raise _unreadable(error) from None
     return database
 
 
@@ -72,17 +80,24 @@ def query(data_dir: Path, sql: str) -> pa.Table | None:
     that is wrong, LogError for a log that cannot be read.
     """
     for attempt in range(_TRIES):
-        try:
-            with connect(data_dir) as database:
+        with connect(data_dir) as database:
+            try:
                 relation = database.sql(sql)
                 return None if relation is None else relation.to_arrow_table()
-        except duckdb.IOException as error:
-            gone = any(words in str(error) for words in _GONE)
-            if not gone or attempt == _TRIES - 1:
-                raise LogError("the log cannot be read", hint=str(error).partition("\n")[0]) from None
-        except duckdb.Error as error:
-            raise UsageError(str(error).strip()) from None
+            except duckdb.IOException as error:
+                if attempt == _TRIES - 1 or not _is_gone(error):
+                    raise _unreadable(error) from None
+            except duckdb.Error as error:
+                raise UsageError(str(error).strip()) from None
     return None
+
+
+def _is_gone(error: duckdb.Error) -> bool:
+    return any(words in str(error) for words in _GONE)
+
+
+def _unreadable(error: duckdb.Error) -> LogError:
+    return LogError("the log cannot be read", hint=str(error).partition("\n")[0])
 
 
 def _make_views(database: duckdb.DuckDBPyConnection, data_dir: Path) -> None:

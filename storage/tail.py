@@ -145,7 +145,9 @@ def recover(data_dir: Path, path: Path, before: int | None, files: Files) -> Rec
     recovery = Recovery(first + len(good))
     lost = 0 if before is None else before - recovery.next_seq
     if lost > _MOST_BLANKS:
-        recovery.findings.append(f"{path.name} ends {lost} records before the next tail: one of them is not of this log")
+        recovery.findings.append(
+            f"{path.name} ends {lost} records before the next tail: one of them is not of this log"
+        )
     elif lost > 0:  # The next tail was begun after all these had been durable.
         recovery.findings.append(f"{path.name}: its last {lost} records are lost; blank rows keep their places")
         received_at = decode(good[-1]).received_at if good else 0

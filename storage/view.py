@@ -18,6 +18,9 @@ from .tail import read_tail
 
 __all__ = ["LogView"]
 
+_NARROW = ("seq", "time", "event_type", "entity_id")
+"""The columns that decide what is wanted."""
+
 
 class LogView:
     """All records up to `upto` (None: all that are there now), as they were when the view was made.
@@ -58,32 +61,31 @@ class LogView:
         `entities` are the first and the last entity_id wanted, by the order of their UTF-8 bytes.
         """
         condition = _condition(start, end, event_types, entities)
-        needed = sorted({*columns, "seq", "time", "event_type", "entity_id"}, key=COLUMNS.index)
         for part in self.slices:
             groups = [
                 group
                 for group, (low, high) in enumerate(self._times(part))
                 if (end is None or low < end) and (start is None or high >= start)
             ]
-            if not groups:
-                continue
             last = part.last if self._upto is None else min(part.last, self._upto)
-            for table in segment.read_rows(part.segment, part.first, last, needed, groups):
-                yield _filtered(table, condition).select(list(columns))
+            for group in groups:
+                yield from self._scan_group(part, last, group, columns, condition)
         if self.tail.num_rows:
             yield _filtered(self.tail, condition).select(list(columns))
 
-    def span(self, event_types: Sequence[str]) -> tuple[int, int] | None:
-        """Return the least and the greatest time of all records of these event types, None if there are none."""
-        low: int | None = None
-        high: int | None = None
-        for table in self.scan(["time"], event_types=event_types):
-            if table.num_rows:
-                times = pc.min_max(table["time"].cast(pa.int64()))
-                least, greatest = times["min"].as_py(), times["max"].as_py()
-                low = least if low is None else min(low, least)
-                high = greatest if high is None else max(high, greatest)
-        return None if low is None or high is None else (low, high)
+    def _scan_group(
+        self, part: Slice, last: int, group: int, columns: Sequence[str], condition: pc.Expression | None
+    ) -> Iterator[pa.Table]:
+        """Yield what is wanted of a row group; the wide columns are read only where there is anything."""
+        if not set(columns) <= set(_NARROW):
+            narrow = segment.read_rows(part.segment, part.first, last, _NARROW, [group])
+            if not any(_filtered(table, condition).num_rows for table in narrow):
+                return
+        needed = sorted({*columns, *_NARROW}, key=COLUMNS.index)
+        for table in segment.read_rows(part.segment, part.first, last, needed, [group]):
+            wanted = _filtered(table, condition)
+            if wanted.num_rows:
+                yield wanted.select(list(columns))
 
     def _times(self, part: Slice) -> list[tuple[int, int]]:
         """Return the least and the greatest time of each row group, from the footer."""
