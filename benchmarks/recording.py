@@ -10,8 +10,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from servers.homeiq import Homeiq, wait_for
 from websockets.asyncio.server import ServerConnection, serve
+
+from servers.homeiq import Homeiq, wait_for
 
 __all__ = ["from_socket"]
 
@@ -65,7 +66,11 @@ def from_socket(sample: list[bytes], folder: Path) -> dict[str, Any]:
             recorder = homeiq.start("record")
             began = here.recv()
             before = (homeiq.ask("position") or {"durable_seq": 0})["durable_seq"]
-            wait_for("all events", lambda: (homeiq.ask("position") or {"durable_seq": 0})["durable_seq"] >= before + _EVENTS, 300)
+            wait_for(
+                "all events",
+                lambda: (homeiq.ask("position") or {"durable_seq": 0})["durable_seq"] >= before + _EVENTS,
+                300,
+            )
             seconds = time.time() - began
             memory = _peak_memory(recorder.pid)
             homeiq.stop(recorder)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from servers import influxdb as influx
-from servers.influxdb import InfluxDBServer
-
 from homeiq.replayer.point import Point, line
 from homeiq.replayer.replay import replay, replay_to_output
 from homeiq.replayer.targets.base import Target, WindowWriter
 from homeiq.settings import InfluxDBSettings, Settings
+
+from servers import influxdb as influx
+from servers.influxdb import InfluxDBServer
 
 __all__ = ["into_influxdb", "to_nowhere"]
 

@@ -1,10 +1,10 @@
 """The figures of README and docs/benchmarks.md: `make bench`. Ratios within one run; machines are noisy.
 
-    recorded      events/s made durable from a socket: a process sends the frames, another records them
-    replayed      events/s from sealed segments to nowhere, one process
-    influxdb      points/s replayed into a real InfluxDB, and as a ratio to what the same server takes from a plain client
-    segment       bytes an event in a sealed segment
-    memory        of the recorder process while it records
+recorded      events/s made durable from a socket: a process sends the frames, another records them
+replayed      events/s from sealed segments to nowhere, one process
+influxdb      points/s replayed into a real InfluxDB, and as a ratio to what the same server takes from a plain client
+segment       bytes an event in a sealed segment
+memory        of the recorder process while it records
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from replaying import into_influxdb, to_nowhere
 from recording import from_socket
+from replaying import into_influxdb, to_nowhere
 from workload import corpus_log, frames, segment_bytes
 
 HERE = Path(__file__).parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,9 @@ _GROUP = 1_000
 
 def frames(path: Path | None) -> list[bytes]:
     """Return frames, as bytes without a line feed."""
-    import lzma
-
     chosen = path or _SAMPLE
-    content = lzma.open(chosen).read() if chosen.suffix == ".xz" else chosen.read_bytes()
+    content = chosen.read_bytes()
+    content = lzma.decompress(content) if chosen.suffix == ".xz" else content
     return [frame for frame in content.split(b"\n") if frame]
 
 

@@ -27,6 +27,7 @@ def set_up_logging(verbose: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Format())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a job that is not begun twice is in order
     logging.getLogger("homeiq").setLevel(logging.DEBUG if verbose else logging.INFO)
 
 

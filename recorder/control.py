@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,6 +20,8 @@ import orjson
 from ..errors import LogError
 
 __all__ = ["Answer", "ControlServer", "ask", "socket_path"]
+
+_log = logging.getLogger(__name__)
 
 Answer = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -37,11 +40,14 @@ class ControlServer:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen; the lock of the log proves that a socket found there is nobody's."""
-        self._path.unlink(missing_ok=True)
-        with _Folder(self._path) as path:
-            self._server = await asyncio.start_unix_server(self._serve, path)
-        self._path.chmod(0o600)
+        """Listen; the lock of the log proves that a socket found there is nobody's. Where it can't, it says so."""
+        try:
+            self._path.unlink(missing_ok=True)
+            with _Folder(self._path) as path:
+                self._server = await asyncio.start_unix_server(self._serve, path)
+            self._path.chmod(0o600)
+        except OSError as error:
+            _log.warning("this recorder takes no requests: %s cannot be made (%s)", self._path, error.strerror or error)
 
     async def stop(self) -> None:
         """Listen no longer."""

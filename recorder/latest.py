@@ -69,7 +69,13 @@ class Latest:
             self.is_new(record)
 
     def save(self, data_dir: Path, seq: int) -> None:
-        """Keep it for the next start; `seq` is the last record that it knows of."""
+        """Keep it for the next start; `seq` is the last record that it knows of. A disk that can't is only said."""
+        try:
+            self._save(data_dir, seq)
+        except sqlite3.Error as error:
+            _log.warning("what was recorded last is not kept for the next start, which takes longer then: %s", error)
+
+    def _save(self, data_dir: Path, seq: int) -> None:
         with closing(sqlite3.connect(data_dir / "recorder.sqlite", isolation_level=None)) as database:
             database.executescript(_SCHEMA)
             database.execute("BEGIN IMMEDIATE")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 
 from ..clock import Clock
@@ -58,7 +57,6 @@ class Sealer:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            preexec_fn=lambda: os.nice(10) and None,
         )
         try:
             _, errors = await child.communicate()

@@ -9,6 +9,7 @@ it replaces is taken away; readers who see both are told apart by seq.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -187,6 +188,7 @@ def main(arguments: Sequence[str]) -> int:
     """Do what the child was started for; return its exit code."""
     match arguments:
         case ["seal", data_dir]:
+            os.nice(10)  # never in the way of whoever appends
             for name in seal(Path(data_dir)):
                 sys.stdout.write(f"{name.path}\n")
         case ["position", data_dir]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+
 from servers import home_assistant as ha
 from servers import influxdb as influx
 from servers.home_assistant import HomeAssistantServer

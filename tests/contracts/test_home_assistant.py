@@ -14,6 +14,7 @@ from homeiq.errors import SourceUnreachable, TokenRefused
 from homeiq.settings import HomeAssistantSettings
 from homeiq.storage.record import Event
 from pydantic import SecretStr
+
 from servers.home_assistant import HomeAssistantServer
 from servers.simulated import SimulatedServer
 

@@ -6,9 +6,10 @@ import json
 import random
 from dataclasses import dataclass, field
 
+from websockets.asyncio.client import ClientConnection, connect
+
 from servers.home_assistant import HomeAssistantServer
 from servers.simulated import SimulatedServer
-from websockets.asyncio.client import ClientConnection, connect
 
 __all__ = ["Subscriber", "busy", "hear"]
 

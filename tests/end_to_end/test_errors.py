@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from end_to_end.logs import days, write_log
 from servers.home_assistant import HomeAssistantServer
 from servers.homeiq import Homeiq, wait_for

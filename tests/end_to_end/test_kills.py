@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from end_to_end.busy import Subscriber, hear
 from servers.homeiq import Homeiq, wait_for
 from servers.simulated import SimulatedServer

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from end_to_end.busy import Subscriber, busy, hear
 from servers.home_assistant import HomeAssistantServer
 from servers.homeiq import Homeiq, wait_for

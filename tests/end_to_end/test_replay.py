@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from end_to_end.logs import days, odd_events, write_log
 from homeiq.replayer.normalizers import home_assistant as normalizer
+
+from end_to_end.logs import days, odd_events, write_log
 from servers.homeiq import Homeiq, wait_for
 from servers.influxdb import InfluxDBServer
 from servers.line_protocol import parse

@@ -55,6 +55,8 @@ class InfluxDB2:
                 return 404, {}, {"code": "not found", "message": f'bucket "{query.get("bucket")}" not found'}
             if len(body) > self.largest:
                 return 413, {}, {"code": "request too large", "message": "too large"}
+            if not body:
+                return 400, {}, {"code": "invalid", "message": "writing requires points"}
             return self._take(body.decode())
 
     def _take(self, text: str) -> tuple[int, dict[str, str], dict[str, str]]:
