@@ -26,7 +26,7 @@ __all__ = ["VIEWS", "connect", "query"]
 
 VIEWS: Final = ("events", "states", "points")
 
-_TRIES = 5
+_TRIES = 50
 
 _GONE: Final = ("No such file", "No files found")
 """DuckDB's words for a file that is not there any more."""
