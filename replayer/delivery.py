@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..clock import Clock, full_jitter
 from ..errors import BatchTooLarge, Kind, LinesRefused, TargetBusy, TargetError
@@ -18,7 +19,7 @@ from .ledger import DeadLetter, Ledger
 from .point import Point, line
 from .targets.base import Target, WindowWriter
 
-__all__ = ["Delivery", "Stopped"]
+__all__ = ["Ahead", "Delivery", "Stopped"]
 
 _log = logging.getLogger(__name__)
 
@@ -119,6 +120,39 @@ class Delivery:
         if self._ledger is not None:
             letter = DeadLetter(point.seq, point.time // 1000, line(point), reason, self.fingerprint)
             self._ledger.set_aside([letter])
+
+
+class Ahead:
+    """Delivers one batch while the next is being made: the work of this process and of the target overlap.
+
+    Batches are delivered one at a time, in order. After `settle`, or the end of the context, all of them are.
+    """
+
+    def __init__(self, deliver: Callable[[Sequence[Point]], None]) -> None:
+        self._deliver = deliver
+        self._thread = ThreadPoolExecutor(1, "delivery")
+        self._under_way: Future[None] | None = None
+
+    def write(self, points: Sequence[Point]) -> None:
+        """Deliver points soon; raises what the delivery of those before raised."""
+        self.settle()
+        self._under_way = self._thread.submit(self._deliver, points)
+
+    def settle(self) -> None:
+        """Wait until everything is delivered; raises what that raised."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            under_way.result()
+
+    def __enter__(self) -> Ahead:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        try:
+            if kind is None:
+                self.settle()
+        finally:
+            self._thread.shutdown(wait=True)
 
 
 def _delay(error: TargetError, attempt: int) -> float:

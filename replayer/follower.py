@@ -1,8 +1,10 @@
 """The follower: writes what comes live at once, and works stale windows off, newest first, in between.
 
-At once are written records of origin live, manual and simulated that are not older than the frontier (the greatest time
-written so far) by more than 5 s, the best copy of a point among them. Anything else makes its window stale. After a start
-nothing is remembered of what was written, so then nothing older than the frontier itself is written at once.
+At once are written records of origin live, manual and simulated that are not older than their window's frontier (the
+greatest time written into it so far) by more than 5 s, the best copy of a point among them. Anything else makes its window
+stale. After a start, and after a window was replayed, nothing is remembered of what was written, so then only what is newer
+than all its records before is written at once. Each window has its own frontier, so that one event from the future makes
+no other late.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from .normalizers.registry import fingerprint
 from .point import Point
 from .targets.base import Target
 from .window_replay import WindowReplay
-from .windows import Counts, Rank, home_of, normalized, rank_of, whole_windows
+from .windows import Counts, Rank, home_of, latest_in, normalized, rank_of, whole_windows
 
 __all__ = ["Follower"]
 
@@ -36,6 +38,7 @@ _LATE = 5 * SECOND
 _SLICE_SECONDS = 2.0
 _DRAIN_SECONDS = 30.0
 _HOME_SECONDS = 10.0
+_VIEW_SECONDS = 900.0
 
 
 class Follower:
@@ -67,10 +70,11 @@ class Follower:
         self._pending: list[Record] = []
         self._view: LogView | None = None
         self._home = Home()
+        self._view_made_at = 0.0
         self._frontier: int | None = None
-        self._floor: int | None = None
-        self._recent: dict[tuple[str, int], Rank] = {}
-        self._states: dict[int, tuple[str, int]] = {}
+        self._recent: dict[tuple[str, int], Rank] = {}  # of the points written, those not below their window's floor
+        self._floors: dict[int, int] = {}  # by window: what is older is late
+        self._states: dict[int, tuple[str, int]] = {}  # by window: state, log end (stale: its last record so far)
         self._running: dict[int, tuple[Request, set[int], int]] = {}
         self._written_at = float("-inf")
         self._held_since: float | None = None
@@ -99,15 +103,16 @@ class Follower:
         position = ledger.position
         end = LogReader(self._data_dir).end()
         if position > end:
-            lost = [(w.start, w.normalizer, "the end of the log was lost") for w in ledger.windows() if w.log_end > end]
-            ledger.advance(end, ledger.frontier, lost)
+            lost = [w for w in ledger.windows() if w.log_end > end or w.state == "live"]
+            reason = "the end of the log was lost"
+            ledger.advance(end, ledger.frontier, [(w.start, w.normalizer, reason) for w in lost])
             position = end
         self._delivery.connect(position)
         ledger.interrupted()
         self._home = home_of(LogView(self._data_dir, position))
         self._reader = LogReader(self._data_dir, position + 1)
         self._frontier = ledger.frontier
-        self._floor = None if self._frontier is None else self._frontier + 1
+        self._recent, self._floors, self._view = {}, {}, None
         live = [window for window in ledger.windows("live") if window.fingerprint != self._fingerprint]
         if live:
             ledger.mark_stale([(live[-1].start, live[-1].normalizer, "its normalizer has changed")])
@@ -115,7 +120,10 @@ class Follower:
         _log.info("following the log into %s from record %d on", self._target.title, position + 1)
 
     def _remember_states(self) -> None:
-        self._states = {w.start: (w.state, w.log_end) for w in self._ledger.windows()}
+        position = self._ledger.position
+        self._states = {
+            w.start: (w.state, position if w.state == "stale" else w.log_end) for w in self._ledger.windows()
+        }
 
     # --- what comes live ---------------------------------------------------------------------------------------------
 
@@ -143,19 +151,28 @@ class Follower:
             [(start, self._normalizer.name, reason) for start, reason in stale.items()],
         )
         for start in stale:
-            self._states[start] = ("stale", 0)
+            self._set_stale(start, records[-1].seq)
         self._pending = self._pending[len(records) :]
         self._forget_old()
         return True
 
+    def _set_stale(self, window: int, position: int) -> None:
+        """Remember what the ledger says: a window must be replayed, with all records up to `position`."""
+        self._states[window] = ("stale", position)
+        self._floors.pop(window, None)
+
     def _next_records(self) -> list[Record]:
         """Return the next records that have not been accounted for."""
         if not self._pending:
-            self._pending = next(self._batches, [])
-            if not self._pending:
-                self._batches = self._reader.read()
-                self._pending = next(self._batches, [])
+            self._pending = self._read()
         return self._pending
+
+    def _read(self) -> list[Record]:
+        records = next(self._batches, [])
+        if not records:
+            self._batches = self._reader.read()
+            records = next(self._batches, [])
+        return records
 
     def _until_held(self, records: list[Record], hold: int) -> list[Record]:
         """Return the records before the first that has to do with a window that is being replayed."""
@@ -175,7 +192,10 @@ class Follower:
             return False
         now = self._clock.monotonic()
         self._held_since = now if self._held_since is None else self._held_since
-        return now - self._held_since < _HOME_SECONDS and not self._stop.is_set()
+        if now - self._held_since >= _HOME_SECONDS or self._stop.is_set():
+            return False
+        self._pending = self._pending + self._read()
+        return True
 
     def _learn(self, record: Record, stale: dict[int, str]) -> None:
         """Learn about the home; windows that were projected with another view of it are stale."""
@@ -194,9 +214,12 @@ class Follower:
                 continue
             window = window_of(record.time)
             state, log_end = self._states.get(window, ("", 0))
-            if window in stale or state == "stale" or record.seq <= log_end:
+            if state == "stale":
+                self._states[window] = (state, record.seq)
                 self.counts.events += 1
-            elif record.origin in _AT_ONCE and (self._floor is None or record.time >= self._floor):
+            elif window in stale or record.seq <= log_end:
+                self.counts.events += 1
+            elif record.origin in _AT_ONCE and record.time >= self._floor(window):
                 at_once.append(record)
             else:
                 self.counts.events += 1
@@ -215,8 +238,22 @@ class Follower:
             self._recent[key] = rank
             time = point.time // 1000
             self._frontier = time if self._frontier is None else max(self._frontier, time)
+            self._floors[window_of(time)] = max(self._floors[window_of(time)], time - _LATE)
         self.counts.points += len(points)
         return points
+
+    def _floor(self, window: int) -> int:
+        """Return from which time on records of a window are written at once: what was written since is in `_recent`."""
+        floor = self._floors.get(window)
+        if floor is None:
+            floor = window
+            if window in self._states:
+                state, log_end = self._states[window]
+                view = self._view_with(log_end if state == "done" else max(self._ledger.position, log_end))
+                latest = latest_in(view, self._normalizer, window)
+                floor = window if latest is None else latest + 1
+            self._floors[window] = floor
+        return floor
 
     def _enter_live(self, points: list[Point]) -> None:
         """Enter, before the first byte, which windows are written to."""
@@ -228,13 +265,12 @@ class Follower:
 
     def _forget_old(self) -> None:
         """Remember of the written points only those that a late copy may still meet."""
-        if self._frontier is None:
-            return
-        floor = self._frontier - _LATE
-        if self._floor is None or floor > self._floor:
-            self._floor = floor
         if len(self._recent) > 1_000:
-            self._recent = {key: rank for key, rank in self._recent.items() if key[1] // 1000 >= self._floor}
+            self._recent = {
+                key: rank
+                for key, rank in self._recent.items()
+                if (time := key[1] // 1000) >= self._floors.get(window_of(time), time + 1)
+            }
 
     # --- stale windows -----------------------------------------------------------------------------------------------
 
@@ -243,12 +279,12 @@ class Follower:
         for request in self._ledger.requests("waiting", "running"):
             if request.id in self._running:
                 continue
-            view = self._view_of_position()
+            view = self._view_with(self._ledger.position)
             spans = whole_windows(view, self._normalizer, request.since, request.until)
             wanted = {span.window for span in spans}
             self._ledger.mark_stale([(start, self._normalizer.name, "asked for") for start in wanted])
             for start in wanted:
-                self._states[start] = ("stale", 0)
+                self._set_stale(start, view.last_seq)
             self._running[request.id] = (request, wanted, len(wanted))
             self._report(request.id, Counts())
 
@@ -274,12 +310,13 @@ class Follower:
         if not stale:
             return False
         start = max(stale)
-        view = self._view_of_position()
+        view = self._view_with(self._states[start][1])
         replay = WindowReplay(self._target, self._ledger, self._delivery, self._normalizer, self._fingerprint)
         began = self._clock.monotonic()
         counts = Counts()
-        for _ in replay.steps(view, self._home, start, counts):
+        for ahead in replay.steps(view, self._home, start, counts):
             if self._clock.monotonic() - began > _SLICE_SECONDS:
+                ahead.settle()
                 self._flush(hold=start)
                 began = self._clock.monotonic()
         self._states[start] = ("done", view.last_seq)
@@ -290,9 +327,12 @@ class Follower:
                 self._report(number, counts)
         return True
 
-    def _view_of_position(self) -> LogView:
-        """Return the log up to the position: what lies behind it is yet to come live."""
-        position = self._ledger.position
-        if self._view is None or self._view.last_seq != position:
-            self._view = LogView(self._data_dir, position)
+    def _view_with(self, seq: int) -> LogView:
+        """Return a view that holds the records up to `seq`; what lies behind the position is yet to come live.
+
+        Hundreds of windows that became stale together are replayed from one view, whatever comes live meanwhile.
+        """
+        now = self._clock.monotonic()
+        if self._view is None or self._view.last_seq < seq or now - self._view_made_at > _VIEW_SECONDS:
+            self._view, self._view_made_at = LogView(self._data_dir, max(seq, self._ledger.position)), now
         return self._view

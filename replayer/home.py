@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..storage.record import ORIGIN_RANK, Record
-from ..verbatim import loads
+from ..verbatim import loads, storable
 from .point import NONE
 
 __all__ = ["HOME_TYPES", "EntityFacts", "HomeView", "Home"]
@@ -108,7 +108,7 @@ def _zone(name: object) -> ZoneInfo:
 
 
 def _text(value: object) -> str | None:
-    return None if value is None or value == "" else str(value)
+    return None if value is None or value == "" else storable(str(value))
 
 
 @dataclass(order=True, slots=True)
@@ -190,5 +190,7 @@ def _index(event_type: str, content: Any) -> dict[str, Any]:
     """Return a registry's entries by their id, only with what is asked for; the configuration as it is."""
     if event_type == "config":
         return dict(content)
+    if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
+        raise TypeError("a registry is a list of objects")
     key, wanted = _WANTED[event_type]
     return {str(entry[key]): {name: entry.get(name) for name in wanted} for entry in content if key in entry}

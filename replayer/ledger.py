@@ -89,14 +89,16 @@ class DeadLetter:
 
 
 class Ledger:
-    """The entries of one target. Each method is one durable transaction."""
+    """The entries of one target. Each method is one durable transaction. Not for two threads at the same moment."""
 
     def __init__(self, data_dir: Path, target: str) -> None:
         """Open, or make, the ledger; raises LogNotWritable."""
         self.target = target
         try:
             data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._database = sqlite3.connect(data_dir / "ledger.sqlite", timeout=30, isolation_level=None)
+            self._database = sqlite3.connect(
+                data_dir / "ledger.sqlite", timeout=30, isolation_level=None, check_same_thread=False
+            )
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
             self._database.executescript(_SCHEMA)

@@ -5,7 +5,8 @@ Format: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/.
 What the database cannot hold as it is, is changed in one documented way, always the same:
 
     in a name or tag value                a line feed → ␊, a carriage return → ␍, a null → ␀
-    a backslash at the end of one         → ⧵ (U+29F5)
+    a backslash at the end of one, or     → ⧵ (U+29F5)
+      before a comma, space, equal sign or quote
     an empty tag value                    → none
     a measurement that begins with #      → ♯ (U+266F) in its place
     half a surrogate pair, anywhere       → U+FFFD
@@ -15,6 +16,8 @@ from __future__ import annotations
 
 import re
 from typing import Final
+
+from ..verbatim import storable
 
 __all__ = ["NONE", "LARGEST_STRING", "Field", "Series", "Point", "line", "field_key", "clean_name"]
 
@@ -30,6 +33,7 @@ _UNHOLDABLE = str.maketrans({"\n": "␊", "\r": "␍", "\0": "␀"})
 _IN_MEASUREMENT = str.maketrans({",": "\\,", " ": "\\ "})
 _IN_KEY = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
 _PLAIN = re.compile(r"[\w./:+@%°()\[\]-]+")  # no character of these is changed or escaped anywhere
+_ENDING = re.compile(r'\\(?=[,= "]|\Z)')  # InfluxDB 1.8 refuses a field with such a name, or drops the backslash
 _QUOTE = str.maketrans({'"': '\\"', "\\": "\\\\"})
 _CACHED = 100_000
 
@@ -40,8 +44,9 @@ def clean_name(name: str) -> str:
     """Return a name or tag value as the database can hold it."""
     if _PLAIN.fullmatch(name):
         return name
-    name = name.translate(_UNHOLDABLE).encode("utf-8", "replace").decode() if not name.isprintable() else name
-    return name[:-1] + "⧵" if name.endswith("\\") else name
+    if not name.isprintable():
+        name = storable(name.translate(_UNHOLDABLE)) or ""
+    return _ENDING.sub("⧵", name) if "\\" in name else name
 
 
 class Series:

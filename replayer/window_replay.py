@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..clock import DAY
 from ..storage.view import LogView
-from .delivery import Delivery
+from .delivery import Ahead, Delivery
 from .home import Home
 from .ledger import Ledger
 from .normalizers.base import Normalizer
@@ -28,15 +28,20 @@ class WindowReplay:
         self._normalizer = normalizer
         self._fingerprint = fingerprint
 
-    def steps(self, view: LogView, home: Home, start: int, counts: Counts) -> Iterator[None]:
+    def steps(self, view: LogView, home: Home, start: int, counts: Counts) -> Iterator[Ahead]:
         """Replay the window that begins at `start` from the records in `view`; yields after each batch of points.
+
+        What is yielded must be settled before anything else is written to the target.
 
         1. the intent is durable in the ledger   2. the points are written, and the target has said so   3. done
         """
         name, upto = self._normalizer.name, view.last_seq
         self._ledger.enter(start, name, "writing", self._fingerprint, upto)
-        with self._target.window(start, upto) as writer:
+        with (
+            self._target.window(start, upto) as writer,
+            Ahead(lambda points: self._delivery.write(points, writer)) as ahead,
+        ):
             for points in window_points(view, self._normalizer, home, start, start + DAY, counts):
-                self._delivery.write(points, writer)
-                yield
+                ahead.write(points)
+                yield ahead
         self._ledger.enter(start, name, "done", self._fingerprint, upto)

@@ -27,6 +27,7 @@ __all__ = [
     "Rank",
     "Span",
     "home_of",
+    "latest_in",
     "normalized",
     "rank_of",
     "window_points",
@@ -108,6 +109,12 @@ def windows_between(view: LogView, normalizer: Normalizer, since: int | None, un
     ]
 
 
+def latest_in(view: LogView, normalizer: Normalizer, window: int) -> int | None:
+    """Return the greatest time of a normalizer's records in a window; None if there are none."""
+    tables = view.scan(["time"], start=window, end=window + DAY, event_types=normalizer.event_types)
+    return max((pc.max(table["time"].cast(pa.int64())).as_py() for table in tables if table.num_rows), default=None)
+
+
 def whole_windows(view: LogView, normalizer: Normalizer, since: int | None, until: int | None) -> list[Span]:
     """Return the windows that overlap [since, until), whole: a window is the unit of a replay."""
     first = None if since is None else since - since % DAY
@@ -149,10 +156,11 @@ def window_points(
     """Yield the points that the records with time in [start, end) make, in the order (entity, time), in batches."""
     for entities in wanted_entities(view, normalizer, start, end, counts):
         tables = view.scan(COLUMNS, start=start, end=end, event_types=normalizer.event_types, entities=entities)
-        rows = pa.concat_tables(list(tables)).sort_by([("entity_id", "ascending"), ("time", "ascending")])
+        rows = pa.concat_tables(list(tables)).combine_chunks()
+        order = pc.sort_indices(rows.select(["entity_id", "time"]), [("entity_id", "ascending"), ("time", "ascending")])
         batch: list[Candidate] = []
-        for chunk in rows.to_batches(max_chunksize=BATCH):
-            records = records_of(pa.Table.from_batches([chunk]))
+        for place in range(0, len(order), BATCH):  # taken bit by bit: a sorted copy of all would double the memory
+            records = records_of(rows.take(order.slice(place, BATCH)))
             # Copies of one point lie side by side; those at the end may have more in the next chunk.
             batch += normalized(records, normalizer, home, counts)
             ready, batch = _without_last_moment(batch)

@@ -6,7 +6,8 @@
     a list, object   attr_<name>_json   string
 
 An attribute whose own name ends in `_str`, `_bool` or `_json` (and any `_` after it) gets one more `_` first, so that no
-two can meet. NaN, infinity, numbers beyond a float and strings over 64 KiB are left out, and counted.
+two can meet. NaN, infinity, numbers beyond a float, strings over 64 KiB and what is nested too deeply are left out, and
+counted.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Final
 import orjson
 
 from ...verbatim import storable
-from ..point import LARGEST_STRING, Field
+from ..point import LARGEST_STRING, Field, clean_name
 from .units import convert
 
 __all__ = ["MOST_ATTRIBUTES", "AttributeFields", "UnitsOfAttributes", "json_text"]
@@ -34,7 +35,7 @@ _CREDENTIAL = re.compile(
     r"access_token|entity_picture|token|password|passwd|secret|api_?key|credential|authsig", re.IGNORECASE
 )
 _CREDENTIAL_VALUE = re.compile(r"[?&](?:access_|auth_)?(?:token|authsig|api_?key|password)=", re.IGNORECASE)
-_SUFFIXED = re.compile(r"_(?:str|bool|json)_*")
+_SUFFIXES = ("_str", "_bool", "_json")
 _CACHED = 20_000
 _PLAIN_LENGTH = LARGEST_STRING // 4
 
@@ -59,7 +60,7 @@ class AttributeFields:
                 continue
             kind = type(value)
             if kind is str:
-                if len(value) > _PLAIN_LENGTH or "=" in value or not value.isascii():
+                if "=" in value or len(value) > _PLAIN_LENGTH or not value.isascii():
                     text = self._text(value)
                     if text is None:
                         continue
@@ -72,13 +73,13 @@ class AttributeFields:
                     number = float(value)
                 except OverflowError:
                     number = math.inf
-                if not math.isfinite(number):
+                if number - number != 0.0:  # infinite, or not a number
                     self._leave_out("a number that is not finite, or beyond a float")
                     continue
                 unit = units.get(attribute) if units else None
                 fields[known[0]] = convert(number, unit[0], difference=unit[1]) if unit else number
             else:
-                json = self._text(_safe_json(value))
+                json = self._json(value)
                 if json is not None:
                     fields[known[3]] = json
 
@@ -87,11 +88,22 @@ class AttributeFields:
         names = None
         if attribute not in _OWN_FIELD and not _CREDENTIAL.search(attribute):
             plain = f"attr_{attribute}_" if _ends_like_ours(attribute) else f"attr_{attribute}"
-            names = (plain, f"{plain}_str", f"{plain}_bool", f"{plain}_json")
+            text, boolean, json = (clean_name(f"{plain}_{kind}") for kind in ("str", "bool", "json"))
+            names = (clean_name(plain), text, boolean, json)
         if len(self._names) > _CACHED:
             self._names.clear()
         self._names[attribute] = names
         return names
+
+    def _json(self, value: Any) -> str | None:
+        try:
+            text = json_text(value)
+            if len(text) <= _PLAIN_LENGTH and "{" not in text and "=" not in text:
+                return text  # a short list of plain values: nothing in it can carry a credential
+            return self._text(_safe_json(text, value))
+        except RecursionError:
+            self._leave_out("a list or an object that is nested too deeply")
+            return None
 
     def _text(self, value: str) -> str | None:
         if _CREDENTIAL_VALUE.search(value):
@@ -114,7 +126,7 @@ class AttributeFields:
 
 
 def _ends_like_ours(attribute: str) -> bool:
-    return any(match.end() == len(attribute) for match in _SUFFIXED.finditer(attribute))
+    return attribute.rstrip("_").endswith(_SUFFIXES)
 
 
 def json_text(value: Any) -> str:
@@ -127,9 +139,8 @@ def json_text(value: Any) -> str:
         return json.dumps(_without_infinities(value), ensure_ascii=True, separators=(",", ":"))
 
 
-def _safe_json(value: Any) -> str:
-    """Return a list or an object as JSON, without what carries a credential."""
-    text = json_text(value)
+def _safe_json(text: str, value: Any) -> str:
+    """Return a list or an object as JSON (`text` is all of it), without what carries a credential."""
     return json_text(_without_credentials(value)) if _CREDENTIAL.search(text) else text
 
 

@@ -25,27 +25,18 @@ MEASUREMENT: Final = "home_assistant_events"
 _NUMBER = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _UNAVAILABLE = frozenset({"unavailable", "unknown"})
 
-_TEMPERATURES_OF_HOME: Final = {
-    "climate": (
-        "current_temperature",
-        "temperature",
-        "target_temp_high",
-        "target_temp_low",
-        "min_temp",
-        "max_temp",
-    ),
-    "water_heater": (
-        "current_temperature",
-        "temperature",
-        "target_temp_high",
-        "target_temp_low",
-        "min_temp",
-        "max_temp",
-    ),
+_OF_HOME: Final = {
+    "current_temperature": False,
+    "temperature": False,
+    "target_temp_high": False,
+    "target_temp_low": False,
+    "min_temp": False,
+    "max_temp": False,
+    "target_temp_step": True,
 }
-"""Attributes that are given in the home's own unit of temperature."""
+"""Attributes that these entities give in the home's own unit of temperature, and whether one is a difference."""
 
-_STEPS_OF_HOME: Final = ("target_temp_step",)
+_DOMAINS_OF_HOME: Final = frozenset({"climate", "water_heater"})
 
 _UNITS_OF_WEATHER: Final = {
     "temperature": "temperature_unit",
@@ -210,11 +201,9 @@ def _units_of(domain: str, attributes: dict[str, Any], home: HomeView) -> UnitsO
     if domain == "weather":
         found = {name: attributes.get(unit) for name, unit in _UNITS_OF_WEATHER.items()}
         return {name: (unit, False) for name, unit in found.items() if isinstance(unit, str) and unit in CONVERSIONS}
-    temperatures = _TEMPERATURES_OF_HOME.get(domain)
-    if temperatures is None or home.temperature_unit not in CONVERSIONS:
+    if domain not in _DOMAINS_OF_HOME or home.temperature_unit not in CONVERSIONS:
         return None
-    unit = home.temperature_unit
-    return dict.fromkeys(temperatures, (unit, False)) | dict.fromkeys(_STEPS_OF_HOME, (unit, True))
+    return {name: (home.temperature_unit, difference) for name, difference in _OF_HOME.items()}
 
 
 def _metric(unit: Any) -> Any:

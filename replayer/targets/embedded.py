@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...clock import window_of
+from ...errors import TargetUnreachable
 from ...storage.files import Files
 from ...storage.manifest import SegmentName, segment_name
 from ...storage.points import all_parts, points_folder, valid_parts
@@ -37,6 +38,9 @@ class EmbeddedTarget(Target):
 
     live_seconds = 2.0
 
+    batch = 1_000_000
+    """What the follower writes at once is accounted for at once: so it is one file of a window, not several."""
+
     def __init__(self, data_dir: Path, files: Files | None = None) -> None:
         self.name = "embedded"
         self.title = f"the embedded target in {points_folder(data_dir)}"
@@ -45,9 +49,10 @@ class EmbeddedTarget(Target):
 
     def connect(self, position: int) -> None:
         """Make the folder, and remove what was added for records behind `position`: it will be added again."""
-        self._files.make_folder(self._folder)
-        for folder in self._folder.glob("date=*"):
-            self._remove(part for part in all_parts(folder) if part.generation == 0 and part.last > position)
+        with self._writing():
+            self._files.make_folder(self._folder)
+            for folder in self._folder.glob("date=*"):
+                self._remove(part for part in all_parts(folder) if part.generation == 0 and part.last > position)
 
     def write(self, points: Sequence[Point]) -> None:
         """Add points, each from a record behind all those that the window's points are from."""
@@ -56,9 +61,10 @@ class EmbeddedTarget(Target):
             by_window.setdefault(window_of(point.time // 1000), []).append(point)
         for start, some in by_window.items():
             folder = self._window_folder(start)
-            self._merge(folder)  # before, so that what is merged has been accounted for
-            name = segment_name(min(point.seq for point in some), max(point.seq for point in some), 0)
-            self._files.write_whole(folder / name, _file_of([_table_of(some)]))
+            first, last = min(point.seq for point in some), max(point.seq for point in some)
+            with self._writing():
+                self._merge(folder, first)
+                self._files.write_whole(folder / segment_name(first, last, 0), _file_of([_table_of(some)]))
 
     @contextmanager
     def window(self, start: int, upto: int) -> Iterator[WindowWriter]:
@@ -71,8 +77,14 @@ class EmbeddedTarget(Target):
             return
         last = max([upto, *(name.last for name in old)])
         generation = max((name.generation for name in old), default=0) + 1
-        self._files.write_whole(folder / segment_name(1, last, generation), _file_of(collected.tables))
-        self._remove(old)
+        whole = folder / segment_name(1, last, generation)
+        with self._writing():
+            self._files.write_whole(whole, _file_of(collected.tables))
+            self._remove(old)
+            if upto < 1:
+                self._files.remove(whole)
+            elif upto < last:  # nothing speaks for records behind `upto`: what is written of them later is to be seen
+                self._files.replace(whole, folder / segment_name(1, upto, generation))
 
     def close(self) -> None:
         """There is nothing to give back."""
@@ -80,9 +92,12 @@ class EmbeddedTarget(Target):
     def _window_folder(self, start: int) -> Path:
         return self._folder / f"date={datetime.fromtimestamp(start // 1_000_000, UTC).date()}"
 
-    def _merge(self, folder: Path) -> None:
-        """Merge the newest files once there are enough of about one size."""
-        parts = valid_parts(folder)
+    def _merge(self, folder: Path, before: int) -> None:
+        """Merge the newest files once there are enough of about one size.
+
+        Those of records from `before` on are not accounted for yet, and stay what `connect` can take away.
+        """
+        parts = [part for part in valid_parts(folder) if part.last < before]
         sizes = [part.path.stat().st_size for part in parts]
         run = 1
         while run < len(parts) and sizes[-run - 1] <= _MERGE * max(sizes[-1], 20_000):
@@ -95,6 +110,17 @@ class EmbeddedTarget(Target):
         name = segment_name(merged[0].first, merged[-1].last, generation)
         self._files.write_whole(folder / name, _file_of(tables))
         self._remove(merged)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise TargetUnreachable(
+                f"{self.title} cannot be written: {error.strerror or error}",
+                hint="make room or give write permission there",
+                place=str(self._folder),
+            ) from None
 
     def _remove(self, parts: Iterable[SegmentName]) -> None:
         for part in parts:

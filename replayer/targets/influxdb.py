@@ -8,7 +8,7 @@ docs/decisions/0005-delivery.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -54,10 +54,13 @@ class InfluxDBTarget(Target):
     def connect(self, position: int) -> None:
         """Write nothing, which needs the same rights as writing something."""
         del position  # a point written again replaces itself
-        self._send(b"")
+        with suppress(LinesRefused):  # 2.x answers, to whom it lets in: 400, "writing requires points"
+            self._send(b"")
 
     def write(self, points: Sequence[Point]) -> None:
         """Write points; see Target.write."""
+        if not points:
+            return
         content = "\n".join([line(point) for point in points]).encode("utf-8", "replace")
         if len(content) > self._settings.batch_bytes and len(points) > 1:
             raise BatchTooLarge(f"{len(content)} bytes are more than influxdb.batch_bytes")
@@ -135,9 +138,10 @@ def _reason(error: ApiException) -> str:
 
 def _retry_after(headers: Any) -> float:
     try:
-        return min(float(headers.get("Retry-After", 0)), _RETRY_AFTER_CAP)
+        seconds = float(headers.get("Retry-After", 0))
     except (AttributeError, TypeError, ValueError):
         return 0.0
+    return min(seconds, _RETRY_AFTER_CAP) if seconds > 0 else 0.0
 
 
 def _short(error: Exception) -> str:

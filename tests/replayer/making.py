@@ -1,0 +1,180 @@
+"""Events, logs and targets for the tests of the replayer, and the slow way to say what a log makes."""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from homeiq.clock import from_iso, to_iso
+from homeiq.replayer.home import HOME_TYPES, HomeView
+from homeiq.replayer.normalizers.base import SetAside
+from homeiq.replayer.normalizers.home_assistant import HomeAssistantNormalizer
+from homeiq.replayer.point import Field, Point
+from homeiq.replayer.targets.base import Target, WindowWriter
+from homeiq.storage.log import EventLog
+from homeiq.storage.record import ORIGINS, Event, Origin, Record
+from homeiq.verbatim import loads
+
+from storage.disks import FastFiles
+
+__all__ = [
+    "DAY_0",
+    "Content",
+    "MemoryTarget",
+    "config",
+    "content_of",
+    "devices",
+    "entities",
+    "fast_folder",
+    "numbered",
+    "registries",
+    "state",
+    "wanted",
+    "write_log",
+]
+
+DAY_0 = from_iso("2026-11-23T00:00:00+00:00")
+
+Content = dict[tuple[str, int], dict[str, Field]]
+
+
+def state(
+    entity_id: str,
+    text: Any,
+    time: int,
+    origin: Origin = "live",
+    *,
+    attributes: dict[str, Any] | None = None,
+    old: dict[str, Any] | None = None,
+    whole: bool | None = None,
+) -> Event:
+    """Return the event of a state: as the socket sends it if `whole` (by default if live), else the state alone."""
+    new = {
+        "entity_id": entity_id,
+        "state": text,
+        "attributes": attributes or {},
+        "last_changed": to_iso(time),
+        "last_updated": to_iso(time),
+        "context": {"id": "c", "parent_id": None, "user_id": None},
+    }
+    whole = origin == "live" if whole is None else whole
+    frame = {"event_type": "state_changed", "data": {"entity_id": entity_id, "old_state": old, "new_state": new}}
+    raw = json.dumps(frame if whole else new)
+    kind = "state_changed" if whole else "state"
+    indexed = text if isinstance(text, str) else None
+    return Event(time, time, "home_assistant", origin, kind, entity_id, indexed, raw)
+
+
+def _registry(kind: str, content: Any, time: int, origin: Origin) -> Event:
+    return Event(time, time, "home_assistant", origin, kind, None, None, json.dumps(content))
+
+
+def config(time: int, zone: str = "UTC", temperature: str = "°C", origin: Origin = "live") -> Event:
+    """Return the record of a configuration."""
+    return _registry("config", {"time_zone": zone, "unit_system": {"temperature": temperature}}, time, origin)
+
+
+def devices(time: int, manufacturer: str | None = "Acme", area: str = "kitchen", origin: Origin = "live") -> Event:
+    """Return the record of a device registry with the device `d`."""
+    device = {"id": "d", "area_id": area, "manufacturer": manufacturer, "model": "M", "sw_version": "1"}
+    return _registry("device_registry", [device], time, origin)
+
+
+def entities(
+    time: int, names: Sequence[str] = ("sensor.a", "sensor.b"), platform: str = "demo", origin: Origin = "live"
+) -> Event:
+    """Return the record of an entity registry with entities of the device `d`."""
+    listed = [{"entity_id": name, "device_id": "d", "platform": platform, "area_id": None} for name in names]
+    return _registry("entity_registry", listed, time, origin)
+
+
+def registries(time: int) -> list[Event]:
+    """Return what a first snapshot says of the home."""
+    return [devices(time), entities(time), config(time)]
+
+
+def numbered(events: Iterable[Event], first: int = 1) -> list[Record]:
+    """Return events as the records that they will be."""
+    return [Record(seq, *(getattr(event, name) for name in Event.__slots__)) for seq, event in enumerate(events, first)]
+
+
+def write_log(data_dir: Path, events: Sequence[Event]) -> None:
+    """Append events to a log, as one group."""
+    with EventLog(data_dir, files=FastFiles()) as log:
+        log.append(events)
+
+
+@contextmanager
+def fast_folder() -> Iterator[Path]:
+    """A new folder, in memory where there is a file system for it: what is synced is no test's concern here."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder) / "data"
+
+
+def wanted(records: Sequence[Record]) -> Content:
+    """Return all points that a log makes: each record by itself, with the home of its time, and the best copy of each."""
+    normalizer = HomeAssistantNormalizer()
+    best: dict[tuple[str, int], tuple[Any, Point]] = {}
+    for record in records:
+        if record.event_type in normalizer.event_types:
+            try:
+                (point,) = normalizer.normalize(record, _home(records, record.time))
+            except SetAside:
+                continue
+            rank = _rank(record)
+            if point.key not in best or rank > best[point.key][0]:
+                best[point.key] = rank, point
+    return {key: point.fields for key, (_, point) in best.items()}
+
+
+def _rank(record: Record) -> tuple[int, int, str]:
+    return -ORIGINS.index(record.origin), record.time, record.raw
+
+
+def _home(records: Sequence[Record], time: int) -> HomeView:
+    said: list[Any] = []
+    for kind in HOME_TYPES:
+        versions = sorted((r.time, *_rank(r)) for r in records if r.event_type == kind)
+        before = [version for version in versions if version[0] <= time]
+        applies = before[-1] if before else versions[0] if versions else None
+        said.append(loads(applies[-1]) if applies else [])
+    whole, entity_registry, device_registry = said
+    by_entity = {entry["entity_id"]: entry for entry in entity_registry}
+    return HomeView(whole or {}, by_entity, {entry["id"]: entry for entry in device_registry})
+
+
+def content_of(points: Iterable[Point]) -> Content:
+    """Return points by their key."""
+    return {point.key: point.fields for point in points}
+
+
+class MemoryTarget(Target):
+    """Holds points as InfluxDB does: a point written again keeps those of its fields that the new one does not have."""
+
+    def __init__(self, before: Callable[[Sequence[Point]], None] = lambda points: None) -> None:
+        """`before` is called with what is to be written, and may raise."""
+        self.name = self.title = "memory"
+        self.content: Content = {}
+        self.writes: list[int] = []
+        self.before = before
+
+    def connect(self, position: int) -> None:
+        """Be there."""
+
+    def write(self, points: Sequence[Point]) -> None:
+        """Take points."""
+        self.before(points)
+        self.writes.append(len(points))
+        for point in points:
+            self.content.setdefault(point.key, {}).update(point.fields)
+
+    @contextmanager
+    def window(self, start: int, upto: int) -> Iterator[WindowWriter]:
+        """Take points as they come."""
+        yield self
+
+    def close(self) -> None:
+        """Hold everything."""
