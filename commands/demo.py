@@ -99,13 +99,17 @@ async def _demo(folder: Path, seconds: float | None, seed: int, start: int) -> N
 async def _show(recorder: Recorder, seconds: float | None) -> None:
     """Show live counters until the time is over."""
     began = time.monotonic()
+
+    def left() -> float:
+        return float("inf") if seconds is None else seconds - (time.monotonic() - began)
+
     console = Console(stderr=True)
+    await asyncio.sleep(min(1.5, left()))  # until both processes have said that they began
     with Live(console=console, auto_refresh=False, transient=True) as live:
-        while seconds is None or time.monotonic() - began < seconds:
+        while left() > 0:
             if console.is_terminal:
                 live.update(_counters(recorder, time.monotonic() - began), refresh=True)
-            left = 1.0 if seconds is None else max(0.0, seconds - (time.monotonic() - began))
-            await asyncio.sleep(min(0.5, left))
+            await asyncio.sleep(max(0.0, min(0.5, left())))
     recorder.stop()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from ..clock import SystemClock
 from ..recorder.control import ask
@@ -79,10 +79,8 @@ class _Display:
         self._progress: Progress | None = None
         if terminal:
             self._progress = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
+                BarColumn(bar_width=12),
                 TextColumn("{task.fields[facts]}"),
-                TimeElapsedColumn(),
                 console=Console(stderr=True),
                 transient=True,
             )
@@ -112,10 +110,10 @@ class _Display:
     def _facts(progress: ReplayProgress, seconds: float) -> str:
         counts = progress.counts
         rate = counts.events / seconds if seconds > 0 else 0.0
-        text = f"{counts.events:,} events, {counts.points:,} points, {rate:,.0f} events/s"
+        text = f"{counts.events:,} events {counts.points:,} points {rate:,.0f}/s"
         if progress.events and rate:
-            text += f", {max(0, progress.events - counts.events) / rate:,.0f} s left"
-        text += f", {progress.windows_done} of {progress.windows} days"
+            text += f" {max(0, progress.events - counts.events) / rate:,.0f} s left"
+        text += f" {progress.windows_done}/{progress.windows} days"
         if progress.by_follower:
             text += " (by the running follower)"
         return f"{text}; waiting: {progress.problem}" if progress.problem else text
