@@ -32,7 +32,7 @@ HERE = Path(__file__).parent
 def main() -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=200_000, help="events in the log that is replayed")
+    parser.add_argument("--events", type=int, default=400_000, help="events in the log that is replayed")
     parser.add_argument("--frames", type=Path, help="captured frames (NDJSON) instead of the shipped sample")
     arguments = parser.parse_args()
     results: dict[str, Any] = {"python": platform.python_version(), "cpus": os.cpu_count()}

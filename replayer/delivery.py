@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -26,6 +27,7 @@ _log = logging.getLogger(__name__)
 _CAP_SECONDS = 30.0
 _OPERATOR_SECONDS = 30.0
 _PATIENCE_SECONDS = 15.0
+_AHEAD = 2
 
 
 class Stopped(Exception):
@@ -123,26 +125,29 @@ class Delivery:
 
 
 class Ahead:
-    """Delivers one batch while the next is being made: the work of this process and of the target overlap.
+    """Delivers batches while the next is being made: the work of this process and of the target overlap.
 
-    Batches are delivered one at a time, in order. After `settle`, or the end of the context, all of them are.
+    Batches are delivered one at a time, in order, and at most two wait. After `settle`, or the end of the context, all
+    of them are delivered.
     """
 
     def __init__(self, deliver: Callable[[Sequence[Point]], None]) -> None:
         self._deliver = deliver
         self._thread = ThreadPoolExecutor(1, "delivery")
-        self._under_way: Future[None] | None = None
+        self._under_way: deque[Future[None]] = deque()
 
     def write(self, points: Sequence[Point]) -> None:
         """Deliver points soon; raises what the delivery of those before raised."""
-        self.settle()
-        self._under_way = self._thread.submit(self._deliver, points)
+        self._settle(_AHEAD - 1)
+        self._under_way.append(self._thread.submit(self._deliver, points))
 
     def settle(self) -> None:
         """Wait until everything is delivered; raises what that raised."""
-        under_way, self._under_way = self._under_way, None
-        if under_way is not None:
-            under_way.result()
+        self._settle(0)
+
+    def _settle(self, most: int) -> None:
+        while len(self._under_way) > most:
+            self._under_way.popleft().result()
 
     def __enter__(self) -> Ahead:
         return self
@@ -152,7 +157,7 @@ class Ahead:
             if kind is None:
                 self.settle()
         finally:
-            self._thread.shutdown(wait=True)
+            self._thread.shutdown(wait=True, cancel_futures=True)
 
 
 def _delay(error: TargetError, attempt: int) -> float:

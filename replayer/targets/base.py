@@ -45,6 +45,9 @@ class Target(ABC):
         What the follower wrote of records behind seq `position`, it will write again.
         """
 
+    def prepare(self, points: Sequence[Point]) -> None:  # noqa: B027 (nothing, unless a target says otherwise)
+        """Do what `write` needs of this process alone, so that it can be done while the target works on others."""
+
     @abstractmethod
     def write(self, points: Sequence[Point]) -> None:
         """Write points; when it returns, the target has said that they are written.

@@ -5,6 +5,7 @@ import collections
 import random
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_twenty_kills_under_load(tmp_path: Path) -> None:
             HOMEIQ_RECORDING__SEAL_RECORDS="2000",
         ) as homeiq,
     ):
-        hearing = _in_thread(home, subscriber)
+        end_hearing = _in_thread(home, subscriber)
         reported = 0
         kills: list[float] = []
         for _ in range(KILLS):
@@ -66,7 +67,7 @@ def test_twenty_kills_under_load(tmp_path: Path) -> None:
             end = homeiq.sql("SELECT max(seq) AS last, count(*) AS n FROM events")[0]
             assert end["last"] == end["n"], "seq has no hole"
             assert end["last"] >= reported, "a record that was reported durable is missing"
-        hearing.set()
+        end_hearing()
         process = homeiq.start("record")
         wait_for("the log to be opened without help", lambda: homeiq.ask("position"))
         assert homeiq.stop(process) == 0
@@ -89,8 +90,8 @@ def test_twenty_kills_under_load(tmp_path: Path) -> None:
     assert list((tmp_path / "data" / "log").glob("date=*/*.parquet")), "tails were sealed in between"
 
 
-def _in_thread(home: SimulatedServer, subscriber: Subscriber) -> threading.Event:
-    """Hear the home from a thread until the event is set."""
+def _in_thread(home: SimulatedServer, subscriber: Subscriber) -> Callable[[], None]:
+    """Hear the home from a thread; return what ends that."""
     ended = threading.Event()
     ready = threading.Event()
 
@@ -104,6 +105,12 @@ def _in_thread(home: SimulatedServer, subscriber: Subscriber) -> threading.Event
         hearing.cancel()
         await asyncio.gather(hearing, return_exceptions=True)
 
-    threading.Thread(target=lambda: asyncio.run(session()), daemon=True).start()
+    thread = threading.Thread(target=lambda: asyncio.run(session()), daemon=True)
+    thread.start()
     assert ready.wait(10)
-    return ended
+
+    def end() -> None:
+        ended.set()
+        thread.join(20)
+
+    return end

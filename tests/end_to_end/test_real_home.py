@@ -57,6 +57,7 @@ def test_recorded_once_verbatim_and_projected_exactly(
                 if len(subscriber.texts) == heard:
                     break
             hearing.cancel()
+            await asyncio.gather(hearing, return_exceptions=True)
             return calls
 
         asyncio.run(load())
