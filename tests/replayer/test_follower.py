@@ -72,7 +72,7 @@ class AtOnce:
             future.set_exception(error)
         return future
 
-    def shutdown(self, wait: bool) -> None:
+    def shutdown(self, wait: bool, *, cancel_futures: bool = False) -> None:
         """There is nothing to end."""
 
 
