@@ -74,9 +74,8 @@ def test_not_home_assistant(not_home_assistant: str, tmp_path: Path) -> None:
 def test_nothing_configured(tmp_path: Path) -> None:
     with Homeiq(tmp_path) as homeiq:
         process = homeiq.start("record")
-        wait_for(
-            "what is missing", lambda: "set home_assistant.url in homeiq.yaml, or HOME_ASSISTANT_URL" in homeiq.said()
-        )
+        wait_for("the recorder", lambda: "recording into" in homeiq.said())
+        assert "set home_assistant.url in homeiq.yaml, or HOME_ASSISTANT_URL" in homeiq.said()
         assert homeiq.stop(process) == 0
 
 
