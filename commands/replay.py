@@ -62,7 +62,7 @@ def _summary(done: ReplayProgress, seconds: float, as_json: bool, *, to_stdout: 
     rate = counts.events / seconds if seconds > 0 else 0.0
     by = ", by the running follower" if done.by_follower else ""
     line = (
-        f"replayed {done.windows} days: {counts.events:,} events gave {counts.points:,} points"
+        f"replayed {done.windows} {'day' if done.windows == 1 else 'days'}: {counts.events:,} events gave {counts.points:,} points"
         f" in {seconds:.1f} s ({rate:,.0f} events/s){by}"
     )
     (print_line if to_stdout else say)(line)
