@@ -61,8 +61,9 @@ def _summary(done: ReplayProgress, seconds: float, as_json: bool, *, to_stdout: 
         return
     rate = counts.events / seconds if seconds > 0 else 0.0
     by = ", by the running follower" if done.by_follower else ""
+    days = f"{done.windows} {'day' if done.windows == 1 else 'days'}"
     line = (
-        f"replayed {done.windows} {'day' if done.windows == 1 else 'days'}: {counts.events:,} events gave {counts.points:,} points"
+        f"replayed {days}: {counts.events:,} events gave {counts.points:,} points"
         f" in {seconds:.1f} s ({rate:,.0f} events/s){by}"
     )
     (print_line if to_stdout else say)(line)
