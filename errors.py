@@ -18,6 +18,7 @@ HomeiqError
 │   ├── TargetLocked       another process writes to this target                    operator
 │   ├── BatchTooLarge      413: smaller batches are taken                           retry
 │   └── LinesRefused       400, 422: lines which the target does not take           corrupt
+├── Stopped                asked to end before it was done                          retry
 └── UsageError             a command cannot be carried out as given                 operator, exit 2
 """
 
@@ -45,6 +46,7 @@ __all__ = [
     "TargetLocked",
     "BatchTooLarge",
     "LinesRefused",
+    "Stopped",
     "UsageError",
 ]
 
@@ -165,3 +167,9 @@ class LinesRefused(TargetError):
     """At least one line of the request is not taken; `message` is the target's own reason."""
 
     kind = Kind.CORRUPT
+
+
+class Stopped(HomeiqError):
+    """The process was asked to end before it was done; what is not confirmed is done at the next start."""
+
+    kind = Kind.RETRY

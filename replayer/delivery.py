@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..clock import Clock, full_jitter
-from ..errors import BatchTooLarge, Kind, LinesRefused, TargetBusy, TargetError
+from ..errors import BatchTooLarge, Kind, LinesRefused, Stopped, TargetBusy, TargetError
 from .ledger import DeadLetter, Ledger
 from .point import Point, line
 from .targets.base import Target, WindowWriter
 
-__all__ = ["Ahead", "Delivery", "Stopped"]
+__all__ = ["Ahead", "Delivery"]
 
 _log = logging.getLogger(__name__)
 
@@ -28,10 +28,6 @@ _CAP_SECONDS = 30.0
 _OPERATOR_SECONDS = 30.0
 _PATIENCE_SECONDS = 15.0
 _AHEAD = 2
-
-
-class Stopped(Exception):
-    """The process is to end before the target answered; what was not confirmed is written at the next start."""
 
 
 class Delivery:
@@ -104,7 +100,7 @@ class Delivery:
 
     def _wait(self, seconds: float) -> None:
         if self._stop.wait(seconds):
-            raise Stopped(self.problem)
+            raise Stopped("stopped before the target took everything", hint=self.problem)
 
     def _say(self, problem: str) -> None:
         if problem != self.problem:

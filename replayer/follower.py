@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..clock import SECOND, Clock, window_of
+from ..errors import Stopped
 from ..settings import ReplaySettings
 from ..storage.reader import LogReader
 from ..storage.record import Record
 from ..storage.view import LogView
-from .delivery import Delivery, Stopped
+from .delivery import Delivery
 from .home import HOME_TYPES, Home
 from .ledger import Ledger, Request
 from .normalizers.base import Normalizer
@@ -95,7 +96,7 @@ class Follower:
                         return
                     self._stop.wait(self._settings.poll_seconds)
         except Stopped as reason:
-            _log.warning("stopped before the target took everything: %s; it goes on there at the next start", reason)
+            _log.warning("%s; it goes on there at the next start", reason)
 
     def _start(self) -> None:
         """Find out where to go on."""

@@ -89,7 +89,10 @@ class DeadLetter:
 
 
 class Ledger:
-    """The entries of one target. Each method is one durable transaction. Not for two threads at the same moment."""
+    """The entries of one target. Each method is one durable transaction; it raises LogNotWritable where the disk is full.
+
+    Not for two threads at the same moment.
+    """
 
     def __init__(self, data_dir: Path, target: str) -> None:
         """Open, or make, the ledger; raises LogNotWritable."""
@@ -110,13 +113,20 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
         try:
+            self._database.execute("BEGIN IMMEDIATE")
             yield
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise LogNotWritable(f"the ledger cannot be written: {error}", hint="make room on its disk") from None
         except BaseException:
-            self._database.execute("ROLLBACK")
+            self._roll_back()
             raise
-        self._database.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        if self._database.in_transaction:  # some errors, such as a full disk, have ended it already
+            self._database.execute("ROLLBACK")
 
     def close(self) -> None:
         """Close the file."""

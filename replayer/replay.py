@@ -15,7 +15,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from ..clock import Clock, SystemClock
-from ..errors import HomeiqError, TargetLocked
+from ..errors import Stopped, TargetLocked
 from ..settings import Settings
 from ..storage.files import LockHeld, locked
 from ..storage.view import LogView
@@ -161,7 +161,7 @@ def _await_follower(ledger: Ledger, number: int, stop: threading.Event, watch: W
         if request.state == "done":
             return progress
         if stop.wait(_POLL_SECONDS):
-            raise HomeiqError("no longer waiting: the follower goes on with the replay")
+            raise Stopped("no longer waiting: the follower goes on with the replay")
     return None
 
 
@@ -199,7 +199,7 @@ class _Replay:
             for _ in one.steps(view, home, span.window, progress.counts):
                 self._watch(progress)
                 if self._stop.is_set():
-                    raise HomeiqError("stopped; the window under way is replayed at the next start")
+                    raise Stopped("stopped; the window under way is replayed at the next start")
             progress.windows_done += 1
             self._watch(progress)
         progress.counts.refused = self._delivery.refused

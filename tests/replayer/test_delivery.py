@@ -8,8 +8,16 @@ from pathlib import Path
 import pytest
 from homeiq import clock as clocks
 from homeiq.clock import ManualClock
-from homeiq.errors import BatchTooLarge, LinesRefused, TargetBusy, TargetError, TargetRefused, TargetUnreachable
-from homeiq.replayer.delivery import Ahead, Delivery, Stopped
+from homeiq.errors import (
+    BatchTooLarge,
+    LinesRefused,
+    Stopped,
+    TargetBusy,
+    TargetError,
+    TargetRefused,
+    TargetUnreachable,
+)
+from homeiq.replayer.delivery import Ahead, Delivery
 from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.point import Point, Series
 from hypothesis import given

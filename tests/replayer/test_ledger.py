@@ -1,6 +1,5 @@
 """What was projected is remembered, all of an entry or nothing of it."""
 
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -47,7 +46,7 @@ def test_the_first_reason_stays_until_it_is_replayed(ledger: Ledger) -> None:
 
 def test_the_position_moves_with_the_stale_marks_or_not_at_all(ledger: Ledger, tmp_path: Path) -> None:
     ledger.advance(5, 50, [(1, "n", "late")])
-    with pytest.raises(sqlite3.Error):
+    with pytest.raises(LogNotWritable):
         ledger.advance(9, 90, [(2, "n", "late"), (3, "n", None)])  # type: ignore[list-item]
     with pytest.raises(ZeroDivisionError):
         ledger.advance(9, 90, ((1 // 0, "n", "late") for _ in range(1)))
