@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from ..errors import LogClosed, LogError, LogLocked, LogNotWritable
+from ..errors import LogClosed, LogError, LogLocked
 from .files import Files, LockHeld, locked
 from .manifest import parse_segment, parse_tail
 from .record import Event
-from .tail import Tail, recover
+from .tail import Tail, not_writable, recover
 
 __all__ = ["EventLog", "log_folder", "require_log", "tails_in"]
 
@@ -70,7 +70,7 @@ class EventLog:
             ) from None
         except OSError as error:
             self._closing.close()
-            raise self._not_writable(error) from error
+            raise not_writable(self.data_dir, self.data_dir, error) from error
         except BaseException:
             self._closing.close()
             raise
@@ -121,7 +121,7 @@ class EventLog:
         try:
             self._tail = self._new_tail()
         except OSError as error:
-            raise self._not_writable(error) from error
+            raise not_writable(self.data_dir, self.data_dir, error) from error
 
     def _new_tail(self) -> Tail:
         """Open the tail for the next seq; one of that name holds only what was never acknowledged, or nothing."""
@@ -162,10 +162,3 @@ class EventLog:
             reason = child.stderr.strip().splitlines() or [f"exit code {child.returncode}"]
             raise LogError("the end of the log cannot be found", hint=reason[-1])
         return int(child.stdout)
-
-    def _not_writable(self, error: OSError) -> LogNotWritable:
-        return LogNotWritable(
-            f"the log cannot be written: {error.strerror or error}",
-            hint=f"make room or give write permission in {self.data_dir}",
-            place=str(self.data_dir),
-        )

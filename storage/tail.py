@@ -12,7 +12,7 @@ from .files import Files
 from .manifest import parse_tail, tail_name
 from .record import Event, Record, blank, decode, encode, encode_group
 
-__all__ = ["Tail", "TailCursor", "Recovery", "read_tail", "recover"]
+__all__ = ["Tail", "TailCursor", "Recovery", "read_tail", "recover", "not_writable"]
 
 
 _MOST_BLANKS = 1_000_000
@@ -35,7 +35,7 @@ class Tail:
         try:
             self._descriptor: int | None = files.create(self.path)
         except OSError as error:
-            raise _not_writable(self.path, error) from error
+            raise not_writable(self.path, self.path.parent, error) from error
 
     def append(self, events: Sequence[Event]) -> tuple[int, int]:
         """Make a group durable, with one write and one fdatasync; return its first and last seq.
@@ -51,7 +51,7 @@ class Tail:
             self._files.sync(self._descriptor)
         except OSError as error:
             self.close()
-            raise _not_writable(self.path, error) from error
+            raise not_writable(self.path, self.path.parent, error) from error
         except BaseException:  # Interrupted: how much of the group is there is not known, so nothing may follow it.
             self.close()
             raise
@@ -71,13 +71,14 @@ class Tail:
             try:
                 self._files.close(descriptor)
             except OSError as error:
-                raise _not_writable(self.path, error) from error
+                raise not_writable(self.path, self.path.parent, error) from error
 
 
-def _not_writable(path: Path, error: OSError) -> LogNotWritable:
+def not_writable(path: Path, folder: Path, error: OSError) -> LogNotWritable:
+    """Return what is said of a disk that does not take `path`; a person looks after `folder`."""
     return LogNotWritable(
         f"the log cannot be written: {error.strerror or error}",
-        hint=f"make room or give write permission in {path.parent}",
+        hint=f"make room or give write permission in {folder}",
         place=str(path),
     )
 

@@ -41,9 +41,6 @@ class Normalizer(ABC):
     event_types: ClassVar[tuple[str, ...]]
     """The event types that it makes points of."""
 
-    measurements: ClassVar[tuple[str, ...]]
-    """The measurements that it may write."""
-
     @abstractmethod
     def normalize(self, record: Record, home: HomeView) -> list[Point]:
         """Return the points of a record, given the home at the record's time.

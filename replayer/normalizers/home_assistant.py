@@ -70,7 +70,6 @@ class HomeAssistantNormalizer(Normalizer):
     name: ClassVar[str] = "home_assistant"
     version: ClassVar[int] = 1
     event_types: ClassVar[tuple[str, ...]] = ("state_changed", "state")
-    measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
 
     def __init__(self) -> None:
         self.attributes = AttributeFields()
