@@ -95,7 +95,7 @@ def windows_between(view: LogView, normalizer: Normalizer, since: int | None, un
     Times are microseconds UTC; None is no bound.
     """
     found: dict[int, int] = {}
-    for table in view.scan(["time"], start=since, end=until, event_types=normalizer.event_types):
+    for table in view.scan(["time"], start=since, end=until, event_types=normalizer.reads.event_types):
         for entry in pc.value_counts(pc.floor_temporal(table["time"], unit="day").cast(pa.int64())).to_pylist():
             found[entry["values"]] = found.get(entry["values"], 0) + entry["counts"]
     return [
@@ -111,7 +111,7 @@ def windows_between(view: LogView, normalizer: Normalizer, since: int | None, un
 
 def latest_in(view: LogView, normalizer: Normalizer, window: int) -> int | None:
     """Return the greatest time of a normalizer's records in a window; None if there are none."""
-    tables = view.scan(["time"], start=window, end=window + DAY, event_types=normalizer.event_types)
+    tables = view.scan(["time"], start=window, end=window + DAY, event_types=normalizer.reads.event_types)
     return max((pc.max(table["time"].cast(pa.int64())).as_py() for table in tables if table.num_rows), default=None)
 
 
@@ -130,7 +130,7 @@ def wanted_entities(
     Records without an entity are set aside.
     """
     of_entity: dict[str, int] = {}
-    for table in view.scan(["entity_id"], start=start, end=end, event_types=normalizer.event_types):
+    for table in view.scan(["entity_id"], start=start, end=end, event_types=normalizer.reads.event_types):
         for entry in pc.value_counts(table["entity_id"]).to_pylist():
             if entry["values"] is None:
                 counts.events += entry["counts"]
@@ -155,7 +155,7 @@ def window_points(
 ) -> Iterator[list[Point]]:
     """Yield the points that the records with time in [start, end) make, in the order (entity, time), in batches."""
     for entities in wanted_entities(view, normalizer, start, end, counts):
-        tables = view.scan(COLUMNS, start=start, end=end, event_types=normalizer.event_types, entities=entities)
+        tables = view.scan(COLUMNS, start=start, end=end, event_types=normalizer.reads.event_types, entities=entities)
         rows, order = _rows(tables)
         batch: list[Candidate] = []
         for place in range(0, len(order), BATCH):

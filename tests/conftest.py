@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from servers import home_assistant as ha
 from servers import influxdb as influx
@@ -22,6 +23,10 @@ from servers.home_assistant import HomeAssistantServer
 from servers.influxdb import InfluxDBServer
 
 _numbers = itertools.count(1)
+
+# A machine that is busy with servers is slow at times; that says nothing about a property.
+settings.register_profile("homeiq", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("homeiq")
 
 
 @pytest.fixture(scope="session")

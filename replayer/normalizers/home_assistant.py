@@ -7,6 +7,7 @@ gives the same point, whichever way it came.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from ...clock import from_iso
@@ -15,7 +16,7 @@ from ...verbatim import loads, storable
 from ..home import HomeView
 from ..point import NONE, Field, Point, Series
 from .attributes import AttributeFields, UnitsOfAttributes
-from .base import Normalizer, Reason, SetAside
+from .base import Normalizer, Reads, Reason, SetAside
 from .units import CONVERSIONS, convert
 
 __all__ = ["MEASUREMENT", "HomeAssistantNormalizer", "number_of"]
@@ -69,9 +70,11 @@ class HomeAssistantNormalizer(Normalizer):
 
     name: ClassVar[str] = "home_assistant"
     version: ClassVar[int] = 1
-    event_types: ClassVar[tuple[str, ...]] = ("state_changed", "state")
+    measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
+    reads = Reads(sources=("home_assistant", "pushed"), event_types=("state_changed", "state"))
 
-    def __init__(self) -> None:
+    def __init__(self, section: Mapping[str, Any] | None = None) -> None:
+        super().__init__(section)
         self.attributes = AttributeFields()
         self._series: dict[tuple[str, str, str, HomeView], Series] = {}
 

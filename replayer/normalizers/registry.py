@@ -33,7 +33,7 @@ def golden_lines(normalizer: Normalizer) -> Iterator[str]:
     records = golden_records(normalizer)
     home.learn_all(record for record in records if record.event_type in HOME_TYPES)
     for record in records:
-        if record.event_type in normalizer.event_types:
+        if normalizer.reads.wants(record):
             try:
                 for point in normalizer.normalize(record, home.at(record.time)):
                     yield line(point)

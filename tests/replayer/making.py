@@ -119,7 +119,7 @@ def wanted(records: Sequence[Record]) -> Content:
     normalizer = HomeAssistantNormalizer()
     best: dict[tuple[str, int], tuple[Any, Point]] = {}
     for record in records:
-        if record.event_type in normalizer.event_types:
+        if normalizer.reads.wants(record):
             try:
                 (point,) = normalizer.normalize(record, _home(records, record.time))
             except SetAside:
