@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,7 +14,10 @@ from ...storage.record import Record
 from ..home import HomeView
 from ..point import Point
 
-__all__ = ["Reason", "SetAside", "Reads", "NormalizerSettings", "Normalizer"]
+__all__ = ["POLLED", "Reason", "SetAside", "Reads", "NormalizerSettings", "Normalizer"]
+
+POLLED: Final = "polled"
+"""The event type of what a utility was asked for: its source is the utility's name."""
 
 
 class Reason(StrEnum):
@@ -25,6 +28,7 @@ class Reason(StrEnum):
     SUPERSEDED = "another copy of the same point is preferred"
     ERROR_ANSWER = "the service answered with an error"
     UNKNOWN_FORM = "what the service answered is not in a form that is known"
+    NO_VALUE = "it holds no value of what is projected"
     OUT_OF_REACH = "a point lies further from its record than the normalizer declares"
 
 
@@ -40,7 +44,8 @@ class SetAside(Exception):
 class Reads:
     """Which records a normalizer reads: of these sources and event types.
 
-    Where entities or domains are named, only the records of one of them.
+    Where entities or domains are named, only the states of one of them; a poll is read whatever it is of, since a
+    utility's provider may have been Home Assistant at one time and a service at another.
     """
 
     sources: tuple[str, ...]
@@ -52,7 +57,7 @@ class Reads:
         """Tell whether a record is one of them."""
         if record.event_type not in self.event_types or record.source not in self.sources:
             return False
-        if not self.entities and not self.domains:
+        if record.event_type == POLLED or not (self.entities or self.domains):
             return True
         entity = record.entity_id
         return entity is not None and (entity in self.entities or entity.partition(".")[0] in self.domains)
