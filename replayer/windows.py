@@ -14,7 +14,7 @@ from ..storage.reader import records_of
 from ..storage.record import COLUMNS
 from ..storage.view import LogView
 from .home import HOME_TYPES, Home
-from .normalizers.base import Normalizer, Reads, Reason, Summarizer
+from .normalizers.base import POLLED, Normalizer, Reads, Reason, Summarizer
 
 __all__ = [
     "Counts",
@@ -71,10 +71,7 @@ def scan_for(
     entities: tuple[str | None, str | None] | None = None,
 ) -> Iterator[pa.Table]:
     """Yield tables of the records that a normalizer reads, with time in [start, end); see LogView.scan."""
-    wanted: pc.Expression | None = None
-    for reads in normalizer.reads:
-        wanted = _condition(reads) if wanted is None else wanted | _condition(reads)
-    yield from view.scan(columns, start=start, end=end, entities=entities, wanted=wanted)
+    yield from view.scan(columns, start=start, end=end, entities=entities, wanted=_condition(normalizer.reads))
 
 
 def _condition(reads: Reads) -> pc.Expression:
@@ -87,7 +84,7 @@ def _condition(reads: Reads) -> pc.Expression:
         any_of = entity.isin(list(reads.entities))
         for domain in reads.domains:
             any_of |= pc.starts_with(entity, f"{domain}.")
-        condition &= entity.is_valid() & any_of
+        condition &= (pc.field("event_type") == POLLED) | (entity.is_valid() & any_of)
     return condition
 
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
@@ -15,7 +15,20 @@ from ...storage.record import Record
 from ..home import HOME_TYPES, HomeView
 from ..point import Point
 
-__all__ = ["Reason", "SetAside", "Reads", "NormalizerSettings", "Normalizer", "Reading", "Fold", "Summarizer"]
+__all__ = [
+    "POLLED",
+    "Reason",
+    "SetAside",
+    "Reads",
+    "NormalizerSettings",
+    "Normalizer",
+    "Reading",
+    "Fold",
+    "Summarizer",
+]
+
+POLLED: Final = "polled"
+"""The event type of what a utility was asked for: its source is the utility's name."""
 
 
 class Reason(StrEnum):
@@ -26,6 +39,7 @@ class Reason(StrEnum):
     SUPERSEDED = "another copy of the same point is preferred"
     ERROR_ANSWER = "the service answered with an error"
     UNKNOWN_FORM = "what the service answered is not in a form that is known"
+    NO_VALUE = "it holds no value of what is projected"
     OUT_OF_REACH = "a point lies further from its record than the normalizer declares"
     FAILED = "the normalizer failed on it"
 
@@ -42,7 +56,8 @@ class SetAside(Exception):
 class Reads:
     """Records that a normalizer reads: of these sources (none named: of any) and event types.
 
-    Where entities or domains are named, only the records of one of them.
+    Where entities or domains are named, only the states of one of them; a poll is read whatever it is of, since a
+    utility's provider may have been Home Assistant at one time and a service at another.
     """
 
     sources: tuple[str, ...]
@@ -54,7 +69,7 @@ class Reads:
         """Tell whether a record is one of them."""
         if record.event_type not in self.event_types or (self.sources and record.source not in self.sources):
             return False
-        if not self.entities and not self.domains:
+        if record.event_type == POLLED or not (self.entities or self.domains):
             return True
         entity = record.entity_id
         return entity is not None and (entity in self.entities or entity.partition(".")[0] in self.domains)
@@ -98,8 +113,8 @@ class Normalizer(ABC):
 
     settings_model: ClassVar[type[NormalizerSettings]] = NormalizerSettings
 
-    reads: tuple[Reads, ...]
-    """Which records it reads: those of any of these. May depend on its settings."""
+    reads: Reads
+    """Which records it reads; may depend on its settings."""
 
     def __init__(self, section: Mapping[str, Any] | None = None) -> None:
         """`section` is its section of homeiq.yaml; raises pydantic's ValidationError for a value that can't be read."""
@@ -107,7 +122,7 @@ class Normalizer(ABC):
 
     def wants(self, record: Record) -> bool:
         """Tell whether it reads a record."""
-        return any(reads.wants(record) for reads in self.reads)
+        return self.reads.wants(record)
 
     @abstractmethod
     def normalize(self, record: Record, home: HomeView) -> list[Point]:
