@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -22,9 +22,9 @@ from pydantic import ValidationError
 from ...errors import SettingsError
 from ...storage.record import Record, decode
 from ...storage.tail import lines_of
-from ..home import HOME_TYPES, Home
-from ..point import line
-from .base import Normalizer, SetAside
+from ..home import HOME_TYPES, Home, HomeView
+from ..point import Point, line
+from .base import Normalizer, SetAside, Summarizer
 
 __all__ = ["GROUP", "fingerprint", "golden_lines", "golden_records", "normalizer_classes", "normalizers"]
 
@@ -83,13 +83,22 @@ def golden_lines(normalizer: Normalizer) -> Iterator[str]:
     home = Home()
     records = golden_records(normalizer)
     home.learn_all(record for record in records if record.event_type in HOME_TYPES)
+    points_of = _points_in_turn(normalizer)
     for record in records:
         if normalizer.wants(record):
             try:
-                for point in normalizer.normalize(record, home.at(record.time)):
+                for point in points_of(record, home.at(record.time)):
                     yield line(point)
             except SetAside as error:
                 yield f"# {error}"
+
+
+def _points_in_turn(normalizer: Normalizer) -> Callable[[Record, HomeView], Iterable[Point]]:
+    """Return what makes the points of records that come in the order of time."""
+    if not isinstance(normalizer, Summarizer):
+        return normalizer.normalize
+    fold = normalizer.fold()
+    return lambda record, home: fold.step(normalizer.readings(record, home), home.zone)
 
 
 def fingerprint(normalizer: Normalizer) -> str:
