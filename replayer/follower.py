@@ -183,7 +183,7 @@ class Follower:
         return records
 
     def _is_ours(self, record: Record) -> bool:
-        return self._normalizer.reads.wants(record)
+        return self._normalizer.takes(record)
 
     def _waits_for_home(self, records: list[Record]) -> bool:
         """Wait a moment for the first registries, which come a moment after the first events."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from ..choice import Choice
 from ..clock import Clock, SystemClock
 from ..errors import Stopped, TargetLocked
 from ..settings import Settings
@@ -141,7 +142,7 @@ def _ask_or_replay(
             with target_lock(settings.data_dir, target):
                 if number is not None:
                     ledger.report(number, "done", message="done by the process that asked")
-                return _Replay(settings.data_dir, target, ledger, clock, stop, watch).run(since, until)
+                return _Replay(settings, target, ledger, clock, stop, watch).run(since, until)
         except TargetLocked:
             number = ledger.ask(since, until) if number is None else number
             done = _await_follower(ledger, number, stop, watch)
@@ -169,9 +170,10 @@ class _Replay:
     """A replay by this process, which holds the target's lock."""
 
     def __init__(
-        self, data_dir: Path, target: Target, ledger: Ledger, clock: Clock, stop: threading.Event, watch: Watch
+        self, settings: Settings, target: Target, ledger: Ledger, clock: Clock, stop: threading.Event, watch: Watch
     ) -> None:
-        self._data_dir = data_dir
+        self._data_dir = settings.data_dir
+        self._choice = settings.replay.choice()
         self._target = target
         self._ledger = ledger
         self._stop = stop
@@ -187,7 +189,9 @@ class _Replay:
         made_at = time.monotonic()
         home = home_of(view)
         todo = [
-            (normalizer, span) for normalizer in normalizers() for span in whole_windows(view, normalizer, since, until)
+            (normalizer, span)
+            for normalizer in normalizers(self._choice)
+            for span in whole_windows(view, normalizer, since, until)
         ]
         progress.windows = len(todo)
         progress.events = sum(span.events for _, span in todo)
@@ -216,16 +220,20 @@ def replay_to_output(
     since: int | None = None,
     until: int | None = None,
     *,
+    choice: Choice | None = None,
     watch: Watch = lambda progress: None,
     target: Target | None = None,
 ) -> Progress:
-    """Write the points with times in [since, until) as line protocol: no ledger, no lock. Raises TargetError, LogError."""
+    """Write the points with times in [since, until) as line protocol: no ledger, no lock. Raises TargetError, LogError.
+
+    `choice` is what is projected, by default everything.
+    """
     progress = Progress()
     view = LogView(data_dir)
     home = home_of(view)
     todo = [
         (normalizer, window)
-        for normalizer in normalizers()
+        for normalizer in normalizers(choice)
         for window in windows_between(view, normalizer, since, until)
     ]
     progress.windows = len(todo)
@@ -255,7 +263,7 @@ def follow(settings: Settings, stop: threading.Event, *, clock: Clock | None = N
     try:
         with target_lock(settings.data_dir, target), collecting_seldom():
             delivery = Delivery(target, ledger, clock, forever=True, stop=stop)
-            (normalizer,) = normalizers()
+            (normalizer,) = normalizers(settings.replay.choice())
             Follower(settings.data_dir, target, ledger, delivery, normalizer, settings.replay, clock, stop).run()
     finally:
         target.close()

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from ..clock import DAY
 from ..storage.reader import columns_of, records_of
 from ..storage.record import COLUMNS, ORIGIN_RANK, Record
-from ..storage.view import LogView
+from ..storage.view import LogView, chosen_rows
 from .home import HOME_TYPES, Home
 from .normalizers.base import Normalizer, Reason, SetAside
 from .point import Point
@@ -156,7 +156,7 @@ def window_points(
     """Yield the points that the records with time in [start, end) make, in the order (entity, time), in batches."""
     for entities in wanted_entities(view, normalizer, start, end, counts):
         tables = view.scan(COLUMNS, start=start, end=end, event_types=normalizer.reads.event_types, entities=entities)
-        rows, order = _rows(tables)
+        rows, order = _rows(_chosen(tables, normalizer, counts))
         batch: list[Candidate] = []
         for place in range(0, len(order), BATCH):
             records = [Record(*rows[row]) for row in order[place : place + BATCH]]
@@ -167,6 +167,16 @@ def window_points(
                 yield _winners(ready, counts)
         if batch:
             yield _winners(batch, counts)
+
+
+def _chosen(tables: Iterable[pa.Table], normalizer: Normalizer, counts: Counts) -> Iterator[pa.Table]:
+    """Yield what of tables is to be projected; the rest is set aside."""
+    for table in tables:
+        chosen = chosen_rows(table, normalizer.choice)
+        if chosen.num_rows < table.num_rows:
+            counts.events += table.num_rows - chosen.num_rows
+            counts.set_aside(Reason.NOT_CHOSEN, table.num_rows - chosen.num_rows)
+        yield chosen
 
 
 def _rows(tables: Iterable[pa.Table]) -> tuple[list[tuple[Any, ...]], list[int]]:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from importlib.resources import files
 
+from ...choice import Choice
 from ...storage.record import Record, decode
 from ...storage.tail import lines_of
 from ..home import HOME_TYPES, Home
@@ -16,9 +17,12 @@ from .home_assistant import HomeAssistantNormalizer
 __all__ = ["normalizers", "fingerprint", "golden_lines", "golden_records"]
 
 
-def normalizers() -> list[Normalizer]:
-    """Return a new instance of each normalizer."""
-    return [HomeAssistantNormalizer()]
+def normalizers(choice: Choice | None = None) -> list[Normalizer]:
+    """Return a new instance of each normalizer; each projects what is chosen, by default everything that it reads."""
+    found: list[Normalizer] = [HomeAssistantNormalizer()]
+    for normalizer in found:
+        normalizer.choice = choice or Choice()
+    return found
 
 
 def golden_records(normalizer: Normalizer) -> list[Record]:
@@ -42,8 +46,12 @@ def golden_lines(normalizer: Normalizer) -> Iterator[str]:
 
 
 def fingerprint(normalizer: Normalizer) -> str:
-    """Return what tells one state of a normalizer from another: its version, and what it makes of its golden records."""
+    """Return what tells one state of a normalizer from another.
+
+    Its version, what it makes of its golden records, and what is chosen to be projected, where that is not everything.
+    """
     digest = hashlib.blake2b(digest_size=8)
     for text in golden_lines(normalizer):
         digest.update(text.encode("utf-8", "replace") + b"\n")
-    return f"{normalizer.version}-{digest.hexdigest()}"
+    chosen = normalizer.choice.digest()
+    return f"{normalizer.version}-{digest.hexdigest()}" + (f"-{chosen}" if chosen else "")
