@@ -173,7 +173,7 @@ class _Replay:
         self, settings: Settings, target: Target, ledger: Ledger, clock: Clock, stop: threading.Event, watch: Watch
     ) -> None:
         self._data_dir = settings.data_dir
-        self._normalizers = normalizers()
+        self._normalizers = normalizers(choice=settings.replay.choice())
         self._target = target
         self._ledger = ledger
         self._stop = stop
@@ -230,7 +230,7 @@ def replay_to_output(
     home = home_of(view)
     todo = [
         (normalizer, window)
-        for normalizer in normalizers()
+        for normalizer in normalizers(choice=settings.replay.choice())
         for window in windows_between(view, normalizer, since, until)
     ]
     todo.sort(key=lambda one: one[1].window)
@@ -263,7 +263,7 @@ def follow(settings: Settings, stop: threading.Event, *, clock: Clock | None = N
         with target_lock(settings.data_dir, target), collecting_seldom():
             delivery = Delivery(target, ledger, clock, forever=True, stop=stop)
             Follower(
-                *(settings.data_dir, target, ledger, delivery, normalizers()),
+                *(settings.data_dir, target, ledger, delivery, normalizers(choice=settings.replay.choice())),
                 *(settings.replay, clock, stop),
             ).run()
     finally:

@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
+from ...choice import Choice
 from ...errors import SettingsError
 from ...storage.record import Record, decode
 from ...storage.tail import lines_of
@@ -55,9 +56,15 @@ def normalizer_classes() -> dict[str, type[Normalizer]]:
     return dict(sorted(found.items()))
 
 
-def normalizers(section: Sections = lambda name: {}) -> list[Normalizer]:
-    """Return a new instance of each normalizer; `section` gives its section of homeiq.yaml. Raises SettingsError."""
-    return [_new(kind, section(name)) for name, kind in normalizer_classes().items()]
+def normalizers(section: Sections = lambda name: {}, choice: Choice | None = None) -> list[Normalizer]:
+    """Return a new instance of each normalizer; `section` gives its section of homeiq.yaml.
+
+    Each projects what is chosen, by default everything that it reads. Raises SettingsError.
+    """
+    found = [_new(kind, section(name)) for name, kind in normalizer_classes().items()]
+    for normalizer in found:
+        normalizer.choice = choice or Choice()
+    return found
 
 
 def _new(kind: type[Normalizer], section: Mapping[str, Any]) -> Normalizer:
@@ -85,7 +92,7 @@ def golden_lines(normalizer: Normalizer) -> Iterator[str]:
     home.learn_all(record for record in records if record.event_type in HOME_TYPES)
     points_of = _points_in_turn(normalizer)
     for record in records:
-        if normalizer.wants(record):
+        if normalizer.reads.wants(record):
             try:
                 for point in points_of(record, home.at(record.time)):
                     yield line(point)
@@ -104,11 +111,13 @@ def _points_in_turn(normalizer: Normalizer) -> Callable[[Record, HomeView], Iter
 def fingerprint(normalizer: Normalizer) -> str:
     """Return what tells one state of a normalizer from another.
 
-    Its version, its settings, and what it makes of its golden records; of one that has none, its source.
+    Its version, its settings, what it makes of its golden records (of one that has none, its source), and what is chosen to
+    be projected, where that is not everything.
     """
     digest = hashlib.blake2b(digest_size=8)
     digest.update(orjson.dumps(normalizer.settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS))
     lines = list(golden_lines(normalizer))
     for text in lines or [inspect.getsource(type(normalizer))]:
         digest.update(text.encode("utf-8", "replace") + b"\n")
-    return f"{normalizer.version}-{digest.hexdigest()}"
+    chosen = normalizer.choice.digest()
+    return f"{normalizer.version}-{digest.hexdigest()}" + (f"-{chosen}" if chosen else "")

@@ -318,7 +318,7 @@ def run(
         patch.setattr(projection, "BATCH", 2)
         patch.setattr(windows, "PARTITION", 5)
         patch.setattr(delivering, "ThreadPoolExecutor", AtOnce)
-        patch.setattr(replaying, "normalizers", lambda *_: [kind() for kind in normalizers])
+        patch.setattr(replaying, "normalizers", lambda *_, **__: [kind() for kind in normalizers])
         world = World(data_dir, embedded)
         world.normalizers = [kind() for kind in normalizers]
         try:
