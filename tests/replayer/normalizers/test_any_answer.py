@@ -130,7 +130,7 @@ def spoiled(draw: st.DrawFn, good: Any) -> Any:
         if draw(st.booleans()):
             del parent[way[-1]]
         else:
-            parent[way[-1]] = draw(json_values)
+            parent[way[-1]] = copy.deepcopy(draw(json_values))  # what is drawn may be one and the same list each time
     return body
 
 
