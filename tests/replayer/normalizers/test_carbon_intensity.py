@@ -84,6 +84,7 @@ def test_the_mix() -> None:
     assert fields(uk_generation()) == {"renewable_percentage": 46.7, "fossil_percentage": 26.7}
     nothing = fields(uk_generation(gas=None, coal=None))
     assert nothing == {"renewable_percentage": 46.7}
+    assert "fossil_percentage" not in fields(uk_generation(gas=1e308, coal=1e308)), "a sum beyond a float"
 
 
 def test_intensity_and_mix_of_one_half_hour_are_two_points() -> None:
