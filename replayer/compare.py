@@ -11,7 +11,7 @@ is foreign the removal is left out, and said.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -31,13 +31,15 @@ Key = tuple[str, int]
 class Judged(NamedTuple):
     """Wanted points: not there, there with other fields, and how many are there as they should be.
 
-    `replaced` hold a field no more that the target has: they must be deleted before they are written.
+    `replaced` hold a field no more that the target has: they must be deleted before they are written. `before` are the
+    fields of these and of the changed ones as they are there, as JSON.
     """
 
     new: list[Point]
     changed: list[Point]
     replaced: list[Point]
     unchanged: int
+    before: dict[Key, bytes]
 
     @property
     def to_write(self) -> list[Point]:
@@ -79,8 +81,8 @@ def canonical(fields: Mapping[str, Field]) -> bytes:
 class Comparison:
     """See the module. First all that is there is given, then the wanted points in parts, then what is left is asked for."""
 
-    def __init__(self, found: Iterable[Stored]) -> None:
-        """Take what the target holds in the span of time."""
+    def __init__(self, found: Iterable[Stored], removes: Callable[[Stored], bool] = lambda stored: True) -> None:
+        """Take what the target holds in the span of time; what must not be removed is taken for foreign."""
         self._known: dict[str, _Known] = {}
         self.foreign = 0
         self.found = 0
@@ -90,7 +92,7 @@ class Comparison:
             known = series.get(name)
             if known is None:
                 known = series[name] = self._of(Series(stored.measurement, dict(stored.tags)))
-            if "origin" in stored.fields:
+            if "origin" in stored.fields and removes(stored):
                 known.ours[stored.time] = canonical(stored.fields)
                 self.found += 1
             else:
@@ -105,7 +107,7 @@ class Comparison:
 
     def judge(self, points: Sequence[Point]) -> Judged:
         """Compare some of the wanted points; each is wanted once."""
-        judged = Judged([], [], [], 0)
+        judged = Judged([], [], [], 0, {})
         unchanged = 0
         for point in points:
             known = self._of(point.series)
@@ -115,11 +117,13 @@ class Comparison:
                 judged.new.append(point)
             elif before == canonical(point.fields):
                 unchanged += 1
-            elif orjson.loads(before).keys() <= point.fields.keys():
-                judged.changed.append(point)
             else:
-                known.replaced.append(point.time)
-                judged.replaced.append(point)
+                judged.before[point.key] = before
+                if orjson.loads(before).keys() <= point.fields.keys():
+                    judged.changed.append(point)
+                else:
+                    known.replaced.append(point.time)
+                    judged.replaced.append(point)
         return judged._replace(unchanged=unchanged)
 
     @property

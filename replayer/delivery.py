@@ -48,6 +48,7 @@ class Delivery:
     ) -> None:
         self.refused = 0
         self.problem = ""
+        self.normalizer = ""
         self.fingerprint = ""
         self._target = target
         self._ledger = ledger
@@ -56,6 +57,10 @@ class Delivery:
         self._stop = stop or threading.Event()
         self._waiting = waiting or (lambda _: None)
         self._away = False
+
+    def of(self, normalizer: str, fingerprint: str) -> None:
+        """Say of which normalizer the points are that come next: it is kept with those that are refused."""
+        self.normalizer, self.fingerprint = normalizer, fingerprint
 
     def connect(self, position: int) -> None:
         """Wait until the target can be written to; raises TargetError (unless `forever`), Stopped."""
@@ -136,7 +141,7 @@ class Delivery:
         if self.refused == 1:
             _log.warning("%s refuses a point, which is set aside: %s", self._target.title, reason)
         if self._ledger is not None:
-            letter = DeadLetter(point.seq, point.time // 1000, line(point), reason, self.fingerprint)
+            letter = DeadLetter(self.normalizer, point.seq, point.time // 1000, line(point), reason, self.fingerprint)
             self._ledger.set_aside([letter])
 
 

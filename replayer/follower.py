@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..clock import DAY, Clock, window_of
@@ -20,13 +21,15 @@ from ..storage.view import LogView
 from .delivery import Delivery
 from .home import HOME_TYPES
 from .ledger import Ledger, Request
-from .marking import Marking
-from .normalizers.base import Normalizer, Retired
+from .marking import Marking, measurements_of, oldest_kept
+from .normalizers.base import Normalizer
+from .normalizers.registry import with_retired
 from .point import Point
+from .scope import Scope
 from .targets.base import Target
 from .tracks import Surroundings, Taken, Track, track_of
 from .window_replay import WindowReplay
-from .windows import Counts, home_of, replayable, whole_windows, windows_behind
+from .windows import Counts, home_of, whole_windows, windows_behind
 
 __all__ = ["Follower"]
 
@@ -41,6 +44,17 @@ _SEEN_AT_ONCE = 1_000
 
 Held = tuple[Track, int]
 """A window that is being replayed: its track and its start."""
+
+
+@dataclass
+class _Running:
+    """A request under way: which windows (start, normalizer) are left of how many, on how many days."""
+
+    request: Request
+    scope: Scope
+    left: set[tuple[int, str]]
+    total: int
+    days: int
 
 
 class Follower:
@@ -71,7 +85,7 @@ class Follower:
         self._view: LogView | None = None
         self._view_made_at = 0.0
         self._tracks: list[Track] = []
-        self._running: dict[int, tuple[Request, set[tuple[int, str]], int]] = {}
+        self._running: dict[int, _Running] = {}
         self._written_at = float("-inf")
         self._held_since: float | None = None
         self._marking = Marking(target, ledger, delivery, log_id(data_dir), clock)
@@ -87,7 +101,7 @@ class Follower:
                 self._look_at_target()
                 worked = self._flush()
                 self._take_requests()
-                worked = self._replay_newest_stale() or worked
+                worked = self._replay_next() or worked
                 if not worked:
                     if deadline is not None:
                         return
@@ -107,13 +121,11 @@ class Follower:
             position = end
         self._delivery.connect(position)
         ledger.interrupted()
-        self._marking.check(self._measurements(), end)
+        self._marking.check(measurements_of(self._normalizers, ledger), end)
         self._view = None
         self._home = home_of(self._view_with(position))
         around = Surroundings(self._home, self._view_with, self._target.replaces)
-        gone = sorted(ledger.normalizers() - {normalizer.name for normalizer in self._normalizers})
-        retired = [Retired(name, ledger.measurements(name)) for name in gone]
-        self._tracks = [track_of(normalizer, around) for normalizer in [*self._normalizers, *retired]]
+        self._tracks = [track_of(normalizer, around) for normalizer in with_retired(self._normalizers, ledger)]
         for track in self._tracks:
             self._find_changed(track, position)
         self._remember_states()
@@ -121,12 +133,6 @@ class Follower:
         self._delivery.was_away()
         self._skip_backlog()
         _log.info("following the log into %s from record %d on", self._target.title, ledger.position + 1)
-
-    def _measurements(self) -> list[str]:
-        """Return all measurements that may hold points of ours."""
-        ledger = self._ledger
-        names = {name for normalizer in self._normalizers for name in normalizer.measurements}
-        return sorted(names.union(*(ledger.measurements(normalizer) for normalizer in ledger.normalizers())))
 
     def _find_changed(self, track: Track, position: int) -> None:
         """A normalizer that is new has nothing in the target yet; one that has changed redoes its newest day."""
@@ -159,8 +165,10 @@ class Follower:
     def _look_at_target(self) -> None:
         """Look at the marker when the target was away, and now and then: it may have come back as another."""
         away = self._delivery.was_away()
-        if (away or self._marking.due()) and self._marking.check(self._measurements(), LogReader(self._data_dir).end()):
-            self._remember_states()
+        if away or self._marking.due():
+            measurements = measurements_of(self._normalizers, self._ledger)
+            if self._marking.check(measurements, LogReader(self._data_dir).end()):
+                self._remember_states()
         if away:
             self._skip_backlog()
 
@@ -209,6 +217,9 @@ class Follower:
 
     def _write(self, track: Track, points: Sequence[Point]) -> None:
         """Write points that came live; which windows are written to is entered before the first byte."""
+        oldest = oldest_kept(self._target, self._clock)
+        if oldest is not None:
+            points = [point for point in points if point.time >= oldest * 1000]
         if not points:
             return
         windows = sorted({window_of(point.time // 1000) for point in points})
@@ -218,7 +229,7 @@ class Follower:
             if state not in ("live", "stale"):
                 self._ledger.enter(window, track.name, "live", track.fingerprint, log_end)
                 track.states[window] = ("live", log_end)
-        self._delivery.fingerprint = track.fingerprint
+        self._delivery.of(track.name, track.fingerprint)
         self._delivery.write(points, self._target.live(track.name))
         self._written_at = self._clock.monotonic()
 
@@ -286,63 +297,83 @@ class Follower:
     # --- stale windows -----------------------------------------------------------------------------------------------
 
     def _take_requests(self) -> None:
-        """Make stale what somebody asked to be replayed."""
+        """Take on what somebody asked to be replayed."""
         for request in self._ledger.requests("waiting", "running"):
             if request.id in self._running:
                 continue
+            scope = Scope.from_json(request.scope)
             view = self._view_with(self._ledger.position)
             wanted: set[tuple[int, str]] = set()
             for track in self._tracks:
-                spans = replayable(view, track.normalizer, self._ledger, request.since, request.until)
-                self._ledger.mark_stale([(span.window, track.name, "asked for") for span in spans])
-                for span in spans:
-                    track.set_stale(span.window, view.last_seq)
+                for span in scope.spans(view, track.normalizer, self._ledger, track.fingerprint):
                     wanted.add((span.window, track.name))
-            self._running[request.id] = (request, wanted, len(wanted))
+            self._running[request.id] = _Running(request, scope, wanted, len(wanted), len({day for day, _ in wanted}))
+            if not scope.filtered:
+                self._ledger.mark_stale([(start, name, "asked for") for start, name in wanted])
+                for track in self._tracks:
+                    for start, name in wanted:
+                        if name == track.name:
+                            track.set_stale(start, view.last_seq)
             self._report(request.id, Counts())
 
     def _report(self, number: int, counts: Counts) -> None:
         """Tell who asked how far it is."""
-        request, left, total = self._running[number]
-        state = "running" if left else "done"
-        known = self._ledger.request(number) or request
+        running = self._running[number]
+        state = "running" if running.left else "done"
+        known = self._ledger.request(number) or running.request
         self._ledger.report(
             number,
             state,
-            windows=(total - len(left), total),
+            windows=(running.total - len(running.left), running.total),
+            days=running.days,
             events=known.events + counts.events,
             points=known.points + counts.points,
             message=self._delivery.problem,
         )
-        if not left:
+        if not running.left:
             del self._running[number]
 
-    def _replay_newest_stale(self) -> bool:
-        """Replay one stale window, with what comes live in between; tell whether there was one."""
+    def _replay_next(self) -> bool:
+        """Replay the newest stale window, or else one that is asked for in part; tell whether there was one."""
         stale = [
             (start, track) for track in self._tracks for start, (state, _) in track.states.items() if state == "stale"
         ]
-        if not stale:
-            return False
-        start, track = max(stale, key=lambda found: found[0])
-        view = self._view_with(track.states[start][1])
-        self._delivery.fingerprint = track.fingerprint
+        if stale:
+            start, track = max(stale, key=lambda found: found[0])
+            counts = self._replay(track, start, Scope(), track.states[start][1])
+            for number, running in list(self._running.items()):
+                if not running.scope.filtered and (start, track.name) in running.left:
+                    running.left.discard((start, track.name))
+                    self._report(number, counts)
+            return True
+        for number, running in self._running.items():
+            start, name = max(running.left)
+            track = next(track for track in self._tracks if track.name == name)
+            counts = self._replay(track, start, running.scope, self._ledger.position)
+            running.left.discard((start, name))
+            self._report(number, counts)
+            return True
+        return False
+
+    def _replay(self, track: Track, start: int, scope: Scope, upto: int) -> Counts:
+        """Replay one window, with what comes live in between."""
+        view = self._view_with(upto)
         self._marking.touch([(start, track.name)])
-        replay = WindowReplay(self._target, self._ledger, self._delivery, track.normalizer, track.fingerprint)
+        replay = WindowReplay(
+            *(self._target, self._ledger, self._delivery, track.normalizer, track.fingerprint),
+            oldest_kept(self._target, self._clock),
+        )
         began = self._clock.monotonic()
         counts = Counts()
-        for ahead in replay.steps(view, self._home, start, counts):
+        for ahead in replay.steps(view, self._home, start, counts, scope):
             if self._clock.monotonic() - began > _SLICE_SECONDS:
                 ahead.settle()
                 self._flush(hold=(track, start))
-                self._delivery.fingerprint = track.fingerprint
+                self._delivery.of(track.name, track.fingerprint)
                 began = self._clock.monotonic()
-        track.replayed(start, view.last_seq)
-        for number, (_, left, _) in list(self._running.items()):
-            if (start, track.name) in left:
-                left.discard((start, track.name))
-                self._report(number, counts)
-        return True
+        if not scope.filtered or self._target.keeps_windows:
+            track.replayed(start, view.last_seq)
+        return counts
 
     def _view_with(self, seq: int) -> LogView:
         """Return a view that holds the records up to `seq`; what lies behind the position is yet to come live.

@@ -49,15 +49,15 @@ CREATE TABLE IF NOT EXISTS window (
     PRIMARY KEY (target, start, normalizer)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS request (
-    id INTEGER PRIMARY KEY, target TEXT NOT NULL, since INTEGER, until INTEGER,
+    id INTEGER PRIMARY KEY, target TEXT NOT NULL, scope TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')),
-    windows INTEGER NOT NULL DEFAULT 0, windows_done INTEGER NOT NULL DEFAULT 0,
+    windows INTEGER NOT NULL DEFAULT 0, windows_done INTEGER NOT NULL DEFAULT 0, days INTEGER NOT NULL DEFAULT 0,
     events INTEGER NOT NULL DEFAULT 0, points INTEGER NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS dead_letter (
-    target TEXT NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, line TEXT NOT NULL,
+    target TEXT NOT NULL, normalizer TEXT NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, line TEXT NOT NULL,
     reason TEXT NOT NULL, fingerprint TEXT NOT NULL, at INTEGER NOT NULL,
-    PRIMARY KEY (target, seq, time)
+    PRIMARY KEY (target, normalizer, seq, time, line)
 ) WITHOUT ROWID;
 """
 
@@ -77,14 +77,14 @@ class WindowState:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A replay asked of the running follower; `since` and `until` are point times, None for no bound."""
+    """A replay asked of the running follower; `scope` says of what, as scope.py writes it."""
 
     id: int
-    since: int | None
-    until: int | None
+    scope: str
     state: str
     windows: int
     windows_done: int
+    days: int
     events: int
     points: int
     message: str
@@ -94,11 +94,13 @@ class Request:
 class DeadLetter:
     """A line that the target refused, with the record that it comes from and the target's reason."""
 
+    normalizer: str
     seq: int
     time: int
     line: str
     reason: str
     fingerprint: str
+    at: int = 0
 
 
 class Ledger:
@@ -132,7 +134,7 @@ class Ledger:
         """A ledger of another layout is begun anew: the log has everything, the target is read back and compared."""
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
         if version != _VERSION:
-            for table in ("target", "window", "request"):
+            for table in ("target", "window", "request", "dead_letter"):
                 self._database.execute(f"DROP TABLE IF EXISTS {table}")
             self._database.execute(f"PRAGMA user_version = {_VERSION}")
 
@@ -275,12 +277,12 @@ class Ledger:
         reason = "a replay of it was interrupted"
         self.mark_stale([(window.start, window.normalizer, reason) for window in self.windows("writing")])
 
-    def ask(self, since: int | None, until: int | None) -> int:
+    def ask(self, scope: str) -> int:
         """Ask the follower for a replay; return the number of the request."""
         with self._transaction():
             cursor = self._database.execute(
-                "INSERT INTO request (target, since, until, state) VALUES (?, ?, ?, 'waiting')",
-                (self.target, since, until),
+                "INSERT INTO request (target, scope, state) VALUES (?, ?, 'waiting')",
+                (self.target, scope),
             )
         return int(cursor.lastrowid or 0)
 
@@ -288,7 +290,7 @@ class Ledger:
         """Return this target's requests in these states, oldest first."""
         marks = ",".join("?" * len(states))
         rows = self._database.execute(
-            "SELECT id, since, until, state, windows, windows_done, events, points, message FROM request"
+            "SELECT id, scope, state, windows, windows_done, days, events, points, message FROM request"
             f" WHERE target = ? AND state IN ({marks}) ORDER BY id",
             (self.target, *states),
         )
@@ -297,7 +299,7 @@ class Ledger:
     def request(self, number: int) -> Request | None:
         """Return one request."""
         row = self._database.execute(
-            "SELECT id, since, until, state, windows, windows_done, events, points, message FROM request WHERE id = ?",
+            "SELECT id, scope, state, windows, windows_done, days, events, points, message FROM request WHERE id = ?",
             (number,),
         ).fetchone()
         return Request(*row) if row else None
@@ -308,16 +310,17 @@ class Ledger:
         state: str,
         *,
         windows: Sequence[int] = (0, 0),
+        days: int = 0,
         events: int = 0,
         points: int = 0,
         message: str = "",
     ) -> None:
-        """Say how far a request is: `windows` are done and all."""
+        """Say how far a request is: `windows` are done and all, on so many `days`."""
         with self._transaction():
             self._database.execute(
-                "UPDATE request SET state = ?, windows_done = ?, windows = ?, events = ?, points = ?, message = ?"
-                " WHERE id = ?",
-                (state, windows[0], windows[1], events, points, message, number),
+                "UPDATE request SET state = ?, windows_done = ?, windows = ?, days = ?, events = ?, points = ?,"
+                " message = ? WHERE id = ?",
+                (state, windows[0], windows[1], days, events, points, message, number),
             )
 
     def set_aside(self, letters: Iterable[DeadLetter]) -> None:
@@ -325,9 +328,12 @@ class Ledger:
         now = time.time_ns() // 1000
         with self._transaction():
             self._database.executemany(
-                "INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (self.target, letter.seq, letter.time, letter.line, letter.reason, letter.fingerprint, now)
+                    (
+                        *(self.target, letter.normalizer, letter.seq, letter.time, letter.line),
+                        *(letter.reason, letter.fingerprint, now),
+                    )
                     for letter in letters
                 ],
             )
@@ -335,7 +341,27 @@ class Ledger:
     def dead_letters(self) -> list[DeadLetter]:
         """Return the lines that the target refused, in order of seq."""
         rows = self._database.execute(
-            "SELECT seq, time, line, reason, fingerprint FROM dead_letter WHERE target = ? ORDER BY seq, time",
+            "SELECT normalizer, seq, time, line, reason, fingerprint, at FROM dead_letter WHERE target = ?"
+            " ORDER BY seq, time, line",
             (self.target,),
         )
         return [DeadLetter(*row) for row in rows]
+
+    def forget_letters(self, normalizer: str, start: int, end: int) -> None:
+        """Forget the lines of times in [start, end), which are about to be tried again."""
+        with self._transaction():
+            self._database.execute(
+                "DELETE FROM dead_letter WHERE target = ? AND normalizer = ? AND time >= ? AND time < ?",
+                (self.target, normalizer, start, end),
+            )
+
+    def restore(self, window: WindowState) -> None:
+        """Set a window back to what it was."""
+        with self._transaction():
+            self._database.execute(
+                "INSERT OR REPLACE INTO window VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(self.target, window.start, window.normalizer, window.state),
+                    *(window.fingerprint, window.log_end, window.reason, window.counter),
+                ),
+            )

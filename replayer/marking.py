@@ -17,10 +17,11 @@ from ..clock import Clock
 from ..errors import TargetRefused
 from .delivery import Delivery
 from .ledger import Ledger
+from .normalizers.base import Normalizer
 from .point import Field, Point, Series
 from .targets.base import Stored, Target
 
-__all__ = ["MEASUREMENT", "Marking"]
+__all__ = ["MEASUREMENT", "Marking", "measurements_of", "oldest_kept"]
 
 _log = logging.getLogger(__name__)
 
@@ -131,3 +132,14 @@ class Marking:
 
 def _number(value: object) -> int:
     return int(value) if isinstance(value, int | float) else 0
+
+
+def measurements_of(normalizers: Sequence[Normalizer], ledger: Ledger) -> list[str]:
+    """Return all measurements that may hold points of ours."""
+    names = {name for normalizer in normalizers for name in normalizer.measurements}
+    return sorted(names.union(*(ledger.measurements(normalizer) for normalizer in ledger.normalizers())))
+
+
+def oldest_kept(target: Target, clock: Clock) -> int | None:
+    """Return the time (microseconds UTC) before which the target keeps nothing; None if it keeps all."""
+    return None if target.retention is None else clock.now() - target.retention

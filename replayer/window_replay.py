@@ -23,11 +23,12 @@ from ..storage.view import LogView
 from .compare import STEP, Comparison, Removal
 from .delivery import Ahead, Delivery
 from .home import Home
-from .ledger import Ledger
+from .ledger import Ledger, WindowState
 from .normalizers.base import Normalizer
 from .point import Point
 from .projection import window_points
-from .targets.base import Target, WindowWriter
+from .scope import PointFilter, Scope
+from .targets.base import Stored, Target, WindowWriter
 from .windows import Counts, scan_for
 
 __all__ = ["WindowReplay", "slices_of"]
@@ -36,6 +37,7 @@ SLICE = 100_000
 """So many records a slice has, about: what the target holds there is kept in memory to be compared."""
 
 _HOUR = 3_600 * SECOND
+_WHOLE = Scope()
 
 
 def slices_of(view: LogView, normalizer: Normalizer, start: int) -> list[tuple[int, int]]:
@@ -63,59 +65,95 @@ class _Window:
     home: Home
     start: int
     counts: Counts
+    only: PointFilter | None
+
+
+def _anything(stored: Stored) -> bool:
+    return True
 
 
 class WindowReplay:
     """Brings what a window's records make to a target whose lock the caller holds."""
 
     def __init__(
-        self, target: Target, ledger: Ledger, delivery: Delivery, normalizer: Normalizer, fingerprint: str
+        self,
+        target: Target,
+        ledger: Ledger,
+        delivery: Delivery,
+        normalizer: Normalizer,
+        fingerprint: str,
+        oldest: int | None = None,
     ) -> None:
+        """`oldest`: the target keeps nothing that is older (microseconds UTC)."""
         self._target = target
         self._ledger = ledger
         self._delivery = delivery
         self._normalizer = normalizer
         self._fingerprint = fingerprint
+        self._oldest = -(2**63) if oldest is None else oldest
 
-    def steps(self, view: LogView, home: Home, start: int, counts: Counts) -> Iterator[Ahead]:
+    def steps(self, view: LogView, home: Home, start: int, counts: Counts, scope: Scope = _WHOLE) -> Iterator[Ahead]:
         """Replay the window that begins at `start` from the records in `view`; yields after each batch of points.
 
-        What is yielded must be settled before anything else is written to the target.
+        What is yielded must be settled before anything else is written to the target. With a `scope` that filters, the
+        ledger stays as it is; a target that keeps whole windows gets the whole window all the same.
         """
         name, upto = self._normalizer.name, view.last_seq
-        compared = self._is_compared(start)
+        filtered = scope.filtered and not self._target.keeps_windows
+        known = self._ledger.window(start, name)
+        window = _Window(
+            view, home, start, counts, PointFilter(scope, view, self._normalizer, start) if filtered else None
+        )
         self._ledger.introduce(name, self._normalizer.measurements)
-        self._ledger.enter(start, name, "writing", self._fingerprint, upto)
-        window = _Window(view, home, start, counts)
+        if filtered:
+            self._ledger.mark_stale([(start, name, "a replay of a part of it was interrupted")])
+        else:
+            self._ledger.enter(start, name, "writing", self._fingerprint, upto)
+            self._ledger.forget_letters(name, start, start + DAY)
+        self._delivery.of(name, self._fingerprint)
         with (
             self._target.window(start, upto, name) as writer,
             Ahead(lambda points: self._delivery.write(points, writer)) as ahead,
         ):
-            if compared:
-                for begin, end in slices_of(view, self._normalizer, start):
-                    yield from self._compared(window, begin, end, ahead, writer)
-            else:
-                for points in window_points(view, self._normalizer, home, start, start + DAY, counts):
-                    self._target.prepare(points)
-                    ahead.write(points)
-                    yield ahead
-        self._ledger.enter(start, name, "done", self._fingerprint, upto)
+            yield from self._written(window, self._is_compared(known), ahead, writer)
+        if not filtered:
+            self._ledger.enter(start, name, "done", self._fingerprint, upto)
+        elif known is not None:
+            self._ledger.restore(known)
 
-    def _is_compared(self, start: int) -> bool:
+    def _written(self, window: _Window, compared: bool, ahead: Ahead, writer: WindowWriter) -> Iterator[Ahead]:
+        """Write the window's points that the target keeps, comparing or not; yields after each batch."""
+        oldest = max(window.start, self._oldest)
+        if compared:
+            for begin, end in slices_of(window.view, self._normalizer, window.start):
+                if end > oldest:
+                    yield from self._compared(window, max(begin, oldest), end, ahead, writer)
+        elif oldest < window.start + DAY:
+            for points in self._points(window, oldest, window.start + DAY, window.counts):
+                self._target.prepare(points)
+                ahead.write(points)
+                yield ahead
+
+    def _points(self, window: _Window, start: int, end: int, counts: Counts) -> Iterator[list[Point]]:
+        """Yield the wanted points with times in [start, end)."""
+        for points in window_points(window.view, self._normalizer, window.home, start, end, counts):
+            yield points if window.only is None else window.only.keep(points)
+
+    def _is_compared(self, known: WindowState | None) -> bool:
         target = self._target
         if not (target.reads and target.deletes) or target.keeps_windows:
             return False
-        known = self._ledger.window(start, self._normalizer.name)
         return not self._ledger.was_empty or bool(known and known.fingerprint)
 
     def _compared(self, window: _Window, start: int, end: int, ahead: Ahead, writer: WindowWriter) -> Iterator[Ahead]:
         """Bring a slice of the window to what is wanted; yields after each batch."""
         ahead.settle()
         measurements = self._ledger.measurements(self._normalizer.name)
-        comparison = self._delivery.ask(lambda: Comparison(self._target.read(measurements, start, end)))
+        removes = window.only.removes if window.only else _anything
+        comparison = self._delivery.ask(lambda: Comparison(self._target.read(measurements, start, end), removes))
         replaced: list[Point] = []
         counts = window.counts
-        for points in window_points(window.view, self._normalizer, window.home, start, end, counts):
+        for points in self._points(window, start, end, counts):
             judged = comparison.judge(points)
             counts.unchanged += judged.unchanged
             replaced += judged.replaced
@@ -136,7 +174,7 @@ class WindowReplay:
         wanted = {key for removal in removals for key in removal.again}
         again = {point.key: point for point in known}
         if wanted - again.keys():
-            for points in window_points(window.view, self._normalizer, window.home, start, end, Counts()):
+            for points in self._points(window, start, end, Counts()):
                 again |= {point.key: point for point in points if point.key in wanted}
         return again
 
