@@ -27,6 +27,7 @@ from pydantic_settings import SettingsError as UnreadableVariable
 from .errors import SettingsError
 
 __all__ = [
+    "HttpUrl",
     "HomeAssistantSettings",
     "InfluxDBSettings",
     "RecordingSettings",
