@@ -13,7 +13,8 @@ HomeiqError
 │   ├── SourceIncomplete   some of what it was asked for came, some did not         retry
 │   ├── SourceRefused      any other answer that is not what was asked for          operator
 │   ├── TokenRefused       the source does not accept the token                     operator
-│   └── NotHomeAssistant   something else answers there                             operator
+│   ├── NotHomeAssistant   something else answers there                             operator
+│   └── CommandRefused     a single command is not carried out                      retry
 ├── TargetError
 │   ├── TargetUnreachable  no connection, 5xx, time-out                             retry
 │   ├── TargetBusy         429, 503 with Retry-After                                retry
@@ -45,6 +46,7 @@ __all__ = [
     "SourceRefused",
     "TokenRefused",
     "NotHomeAssistant",
+    "CommandRefused",
     "TargetError",
     "TargetUnreachable",
     "TargetBusy",
@@ -118,13 +120,19 @@ class LogCorrupt(LogError):
 
 
 class SourceError(HomeiqError):
-    """Something about a source of events."""
+    """Something about a source of events. `gap_reason` is the word for it in the log (storage.gaps.GapReason)."""
+
+    gap_reason = "source_error"
 
 
 class SourceUnreachable(SourceError):
-    """There is no connection, or it broke."""
+    """There is no connection, or it broke; `gap_reason` says how."""
 
     kind = Kind.RETRY
+
+    def __init__(self, message: str, *, hint: str = "", place: str = "", gap_reason: str = "unreachable") -> None:
+        super().__init__(message, hint=hint, place=place)
+        self.gap_reason = gap_reason
 
 
 class SourceBusy(SourceError):
@@ -150,9 +158,23 @@ class SourceRefused(SourceError):
 class TokenRefused(SourceError):
     """The source does not accept the token."""
 
+    gap_reason = "token_refused"
+
 
 class NotHomeAssistant(SourceError):
     """Something answers there, but it is not Home Assistant."""
+
+    gap_reason = "wrong_service"
+
+
+class CommandRefused(SourceError):
+    """The source is there, but does not do what it was asked; `code` is its own word for why."""
+
+    kind = Kind.RETRY
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class TargetError(HomeiqError):

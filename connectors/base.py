@@ -86,6 +86,14 @@ class Connector(ABC):
         Between two awaits it must not block for longer than a frame takes to parse.
         """
 
+    def silent_seconds(self) -> float:
+        """Return for how long nothing was heard on the present, or the last, connection although it had to be.
+
+        A source that closed the connection in order was heard until then: 0. Where it just fell silent, a gap began
+        when it was heard last, not when that was noticed.
+        """
+        return 0.0
+
 
 class PollerSettings(ConnectorSettings):
     """What each poller has. Before `provider` is named, nobody is asked."""

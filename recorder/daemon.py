@@ -16,9 +16,11 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from ..clock import SECOND, Clock, SystemClock
 from ..connectors.base import Connector
 from ..settings import RecordingSettings
+from ..storage.gaps import RECORDER
 from ..storage.log import EventLog
 from ..storage.record import housekeeping_event
 from .companion import Companion
+from .connection import Connection
 from .control import ControlServer
 from .intake import Intake
 from .latest import Latest
@@ -34,6 +36,9 @@ FOLLOWER_GRACE_SECONDS = 35.0
 
 _CLOCK_JUMP = 5 * SECOND
 _SEAL_CHECK_SECONDS = 1.0
+
+_SILENT_SECONDS = 45.0
+"""A source that is asked each 30 s for a sign of life, and has given none for so long, may not be heard any more."""
 
 Watcher = Callable[["Recorder"], Awaitable[None]]
 
@@ -61,13 +66,22 @@ class Recorder:
         self._latest = Latest.load(data_dir, self.log.next_seq)
         self._stop = asyncio.Event()
         self.intake = Intake(self.log, settings, self._clock, self._latest)
-        self.supervisors = [Supervisor(connector, self.intake, self._clock) for connector in connectors]
+        self._latest.listened.begin()
+        before = self._latest.listened.open(RECORDER)
+        self._started = Connection(RECORDER, self.intake, self._clock, before, word="started")
+        self.supervisors = [
+            Supervisor(connector, self.intake, self._clock, self.connection(connector.name)) for connector in connectors
+        ]
         self._sealer = Sealer(self.log, self.intake, settings, self._clock)
         self._clock_offset = self._wall_minus_monotonic()
 
     def stop(self) -> None:
         """Ask for an orderly stop."""
         self._stop.set()
+
+    def connection(self, source: str) -> Connection:
+        """Return what records whether a source is listened to: one for each source, made before `run`."""
+        return Connection(source, self.intake, self._clock, self._latest.listened.open(source))
 
     async def run(self, watcher: Watcher | None = None) -> None:
         """Record until `stop`, SIGTERM or SIGINT; `watcher` runs beside it. Afterwards everything taken is durable."""
@@ -80,7 +94,7 @@ class Recorder:
         writing = asyncio.create_task(self.intake.run())
         await control.start()
         scheduler = self._schedule()
-        self._record("started", process=os.getpid())
+        self._started.connected(process=os.getpid())
         sources = [asyncio.create_task(supervisor.run()) for supervisor in self.supervisors]
         beside = [asyncio.create_task(self._companion.run())] if self._companion else []
         beside += [asyncio.ensure_future(watcher(self))] if watcher else []
@@ -123,7 +137,10 @@ class Recorder:
         return scheduler
 
     async def _heartbeat(self) -> None:
-        self._record("heartbeat")
+        """Say that the recorder lives, and which sources are not known to: their gap may have begun already."""
+        silent = {supervisor.state.name: round(supervisor.silent_seconds(), 3) for supervisor in self.supervisors}
+        silent = {name: seconds for name, seconds in silent.items() if seconds > _SILENT_SECONDS}
+        self._record("heartbeat", **({"silent": silent} if silent else {}))
 
     async def _watch_clock(self) -> None:
         """Record when the wall clock jumped against the monotonic one: a Pi without a clock boots in the past."""
@@ -138,7 +155,7 @@ class Recorder:
         return self._clock.now() - round(self._clock.monotonic() * SECOND)
 
     def _record(self, what: str, **facts: object) -> None:
-        self.intake.take(housekeeping_event(self._clock.now(), "recorder", what, **facts))
+        self.intake.take(housekeeping_event(self._clock.now(), RECORDER, what, **facts))
 
     async def _position(self) -> Mapping[str, Any]:
         return {"durable_seq": self.intake.durable_seq}

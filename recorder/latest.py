@@ -1,4 +1,4 @@
-"""What was recorded last of each entity and registry, so that a snapshot adds only what is new.
+"""What was recorded last of each entity and registry, so that a snapshot adds only what is new; and who was listened to.
 
 It is kept in `recorder.sqlite`, a cache that says which seq it reaches. What came after is read from the tails; where the
 cache is missing, or ahead of the log, a child process makes it anew from the whole log:
@@ -17,9 +17,12 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+import orjson
+
 from ..storage.log import log_folder, tails_in
 from ..storage.record import Event, Record
 from ..storage.tail import read_tail
+from .listened import Listened
 
 __all__ = ["Latest", "main"]
 
@@ -27,6 +30,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS reach (seq INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS entity (entity_id TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS registry (name TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS listening (what TEXT NOT NULL);
 """
 
 _SNAPSHOT_ORIGINS = ("snapshot", "simulated")
@@ -39,6 +43,7 @@ class Latest:
     def __init__(self) -> None:
         self.entities: dict[str, int] = {}
         self.registries: dict[str, bytes] = {}
+        self.listened = Listened()
 
     def is_new(self, event: Event | Record) -> bool:
         """Tell whether a record of this event would say something new, and remember the event as recorded.
@@ -46,11 +51,14 @@ class Latest:
         Only what a snapshot brings can say nothing new; all else is always recorded.
         """
         event_type = event.event_type
+        self.listened.learn(event)
         if event_type == "state_changed":
             if event.entity_id is not None:
                 self.entities[event.entity_id] = event.time
             return True
         if event.origin not in _SNAPSHOT_ORIGINS:
+            if event_type == "state" and event.entity_id is not None:
+                self.entities[event.entity_id] = max(event.time, self.entities.get(event.entity_id, event.time))
             return True
         if event_type == "state" and event.entity_id is not None:
             known = self.entities.get(event.entity_id)
@@ -79,11 +87,12 @@ class Latest:
         with closing(sqlite3.connect(data_dir / "recorder.sqlite", isolation_level=None)) as database:
             database.executescript(_SCHEMA)
             database.execute("BEGIN IMMEDIATE")
-            for table in ("reach", "entity", "registry"):
+            for table in ("reach", "entity", "registry", "listening"):
                 database.execute(f"DELETE FROM {table}")
             database.execute("INSERT INTO reach VALUES (?)", (seq,))
             database.executemany("INSERT INTO entity VALUES (?, ?)", self.entities.items())
             database.executemany("INSERT INTO registry VALUES (?, ?)", self.registries.items())
+            database.execute("INSERT INTO listening VALUES (?)", (orjson.dumps(self.listened.dump()).decode(),))
             database.execute("COMMIT")
 
     @classmethod
@@ -111,8 +120,10 @@ class Latest:
                 (reach,) = database.execute("SELECT seq FROM reach").fetchone()
                 latest.entities.update(database.execute("SELECT entity_id, time FROM entity"))
                 latest.registries.update(database.execute("SELECT name, digest FROM registry"))
+                (listened,) = database.execute("SELECT what FROM listening").fetchone()
+                latest.listened = Listened.restored(orjson.loads(listened))
                 return latest, int(reach)
-        except (sqlite3.Error, TypeError):
+        except (sqlite3.Error, TypeError, KeyError, ValueError):
             return cls(), -1
 
 
