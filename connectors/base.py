@@ -6,12 +6,12 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from ..clock import Clock
-from ..errors import Kind, SourceBusy, SourceError, SourceIncomplete, SourceUnreachable, TokenRefused
+from ..errors import Kind, SourceError, SourceIncomplete
 from ..settings import HomeAssistantSettings, HttpUrl
 from ..storage.record import Event
 from .exchange import Answer, Request, failure_of, record_text
@@ -23,9 +23,12 @@ __all__ = [
     "ConnectorSettings",
     "Listener",
     "Missing",
+    "Names",
     "Poller",
     "PollerSettings",
 ]
+
+_OF_THE_WHOLE_SERVICE: Final = (0, 401, 429, 502, 503, 504)
 
 
 class Listener(Protocol):
@@ -61,6 +64,14 @@ class ConnectorSettings(BaseModel):
     """What a connector takes from the section of homeiq.yaml that has its name; further keys are the normalizer's."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+def _names(value: Any) -> Any:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+Names = BeforeValidator(_names)
+"""Takes one name, or several with commas between them, as a variable has them: Annotated[tuple[str, ...], Names]."""
 
 
 class Connector(ABC):
@@ -222,7 +233,7 @@ class Asking:
 
     def checked(self, answer: Answer) -> Answer:
         """Return the answer if its status says that it is one; raises SourceError."""
-        failure = failure_of(answer, self._poller.provider or self._poller.name, self._poller.access_hint())
+        failure = self._failure(answer)
         if failure is not None:
             raise failure
         return answer
@@ -230,31 +241,37 @@ class Asking:
     async def each(self, requests: Iterable[Request | tuple[Request, str]], *, together: bool = False) -> None:
         """Ask several things, one after the other or (of different hosts) all at once; a pair is (request, entity_id).
 
-        One after the other, an answer that concerns the whole service (unreachable, busy, access refused) ends it. Raises
+        One after the other, what concerns the whole service (no answer, 401, 429, 502 to 504) ends it at once. Raises
         SourceIncomplete where some answers came and some did not, else the first SourceError.
         """
         pairs = [one if isinstance(one, tuple) else (one, None) for one in requests]
-        failures: list[SourceError] = []
         if together:
-            results = await asyncio.gather(*(self(*pair) for pair in pairs), return_exceptions=True)
-            for result in results:
-                if isinstance(result, SourceError):
-                    failures.append(result)
-                elif isinstance(result, BaseException):
-                    raise result
+            results = await asyncio.gather(*(self._tried(*pair) for pair in pairs))
         else:
-            for request, entity_id in pairs:
-                try:
-                    await self(request, entity_id)
-                except (SourceUnreachable, SourceBusy, TokenRefused):
-                    raise
-                except SourceError as error:
-                    failures.append(error)
+            results = []
+            for pair in pairs:
+                results.append(await self._tried(*pair))
+                failure, status = results[-1]
+                if failure is not None and status in _OF_THE_WHOLE_SERVICE:
+                    raise failure
+        failures = [failure for failure, _ in results if failure is not None]
         if failures and len(failures) < len(pairs):
             raise SourceIncomplete(str(failures[0]), place=failures[0].place)
         if failures:
             # Where time may mend one of them, it is worth trying again soon.
             raise next((one for one in failures if one.kind is Kind.RETRY), failures[0])
+
+    async def _tried(self, request: Request, entity_id: str | None) -> tuple[SourceError | None, int]:
+        """Ask and record; return what went wrong, if anything, and the status: 0 where no answer came."""
+        try:
+            answer = await self.unrecorded(request)
+        except SourceError as error:
+            return error, 0
+        self.record(request, answer, entity_id)
+        return self._failure(answer), answer.status
+
+    def _failure(self, answer: Answer) -> SourceError | None:
+        return failure_of(answer, self._poller.provider or self._poller.name, self._poller.access_hint())
 
 
 def _literals(annotation: Any) -> tuple[str, ...]:

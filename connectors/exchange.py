@@ -166,7 +166,7 @@ def failure_of(answer: Answer, who: str, hint: str = "") -> SourceError | None:
     """
     status = answer.status
     if answer.broken:
-        return SourceUnreachable(f"{who} {answer.broken}")
+        return SourceUnreachable(f"{who} {answer.broken}", gap_reason="connection_lost")
     if 200 <= status < 300:
         return None
     said = f"HTTP {status}"

@@ -62,7 +62,9 @@ class HttpClient:
             async with await self._follow(url, request) as response:
                 body, broken = await _read(response, self._largest_body + 1)
         except TimeoutError:
-            raise SourceUnreachable(f"{who} does not answer within {request.timeout:g} s", place=who) from None
+            raise SourceUnreachable(
+                f"{who} does not answer within {request.timeout:g} s", place=who, gap_reason="no_answer"
+            ) from None
         except (aiohttp.ClientError, ValueError, OSError) as error:
             raise _no_answer(error, who) from None
         return Answer(
@@ -172,12 +174,15 @@ def _no_answer(error: Exception, who: str) -> SourceError:
     if isinstance(error, aiohttp.InvalidURL):
         return SourceRefused(f"the address of {who} is not a URL", place=who)
     if isinstance(error, OSError) and error.strerror:
-        return SourceUnreachable(f"{who} cannot be reached ({_reason(error)})", place=who)
+        why = "connection_refused" if isinstance(_cause(error), ConnectionRefusedError) else "unreachable"
+        reason = (_cause(error).strerror or "no connection").lower()
+        return SourceUnreachable(f"{who} cannot be reached ({reason})", place=who, gap_reason=why)
     if isinstance(error, ValueError):  # what aiohttp says of a header with a line break in it
         return SourceRefused(f"the request to {who} cannot be sent", hint="is there a line break in a key?", place=who)
-    return SourceUnreachable(f"{who} ends the connection without an answer", place=who)
+    said = f"{who} ends the connection without an answer"
+    return SourceUnreachable(said, place=who, gap_reason="connection_lost")
 
 
-def _reason(error: OSError) -> str:
+def _cause(error: OSError) -> OSError:
     cause = getattr(error, "os_error", error)
-    return (cause.strerror or "no connection").lower()
+    return cause if isinstance(cause, OSError) else error

@@ -8,13 +8,14 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from ..clock import SECOND, Clock, SystemClock
-from ..connectors.base import Connector
+from ..connectors.base import Connector, Poller
 from ..settings import RecordingSettings
 from ..storage.gaps import RECORDER
 from ..storage.log import EventLog
@@ -24,8 +25,9 @@ from .connection import Connection
 from .control import ControlServer
 from .intake import Intake
 from .latest import Latest
+from .schedule import Polling, Schedule
 from .sealing import Sealer
-from .supervisor import Supervisor
+from .supervisor import SourceState, Supervisor
 
 __all__ = ["Recorder", "FOLLOWER_GRACE_SECONDS"]
 
@@ -41,6 +43,7 @@ _SILENT_SECONDS = 45.0
 """A source that is asked each 30 s for a sign of life, and has given none for so long, may not be heard any more."""
 
 Watcher = Callable[["Recorder"], Awaitable[None]]
+HomeConfig = Callable[[], Mapping[str, Any]]
 
 
 class Recorder:
@@ -55,8 +58,12 @@ class Recorder:
         clock: Clock | None = None,
         companion: Companion | None = None,
         purpose: str = "homeiq record",
+        pollers: Callable[[HomeConfig], Sequence[Poller[Any]]] = lambda home_config: (),
     ) -> None:
-        """Open the log; raises LogLocked, LogNotWritable, LogCorrupt."""
+        """Open the log; raises LogLocked, LogNotWritable, LogCorrupt.
+
+        `pollers` makes those that are configured, given what tells them of Home Assistant's configuration.
+        """
         self._clock = clock or SystemClock()
         self._settings = settings
         self._companion = companion
@@ -72,6 +79,11 @@ class Recorder:
         self.supervisors = [
             Supervisor(connector, self.intake, self._clock, self.connection(connector.name)) for connector in connectors
         ]
+        pollings = [
+            Polling(poller, self.intake, self._clock, self.connection(poller.name))
+            for poller in pollers(self._latest.home_config)
+        ]
+        self.polls = Schedule(pollings, self._clock)
         self._sealer = Sealer(self.log, self.intake, settings, self._clock)
         self._clock_offset = self._wall_minus_monotonic()
 
@@ -98,10 +110,13 @@ class Recorder:
         sources = [asyncio.create_task(supervisor.run()) for supervisor in self.supervisors]
         beside = [asyncio.create_task(self._companion.run())] if self._companion else []
         beside += [asyncio.ensure_future(watcher(self))] if watcher else []
+        beside.append(asyncio.create_task(self._watch_clock(scheduler)))
+        self.polls.start(scheduler)
         _log.info("recording into %s", self.log.data_dir)
         try:
             await self._stop.wait()
         finally:
+            await self.polls.stop()
             scheduler.shutdown(wait=False)
             await _cancel(sources)
             await control.stop()
@@ -117,8 +132,13 @@ class Recorder:
             "taken": self.intake.taken,
             "dropped": self.intake.dropped,
             "problem": self.intake.problem,
-            "sources": [asdict(supervisor.state) for supervisor in self.supervisors],
+            "sources": [asdict(state) for state in self.source_states],
         }
+
+    @property
+    def source_states(self) -> list[SourceState]:
+        """What is known of each source, streams first."""
+        return [*(supervisor.state for supervisor in self.supervisors), *self.polls.states]
 
     async def _close(self, writing: asyncio.Task[None]) -> None:
         self._record("stopped", process=os.getpid())
@@ -131,7 +151,6 @@ class Recorder:
     def _schedule(self) -> AsyncIOScheduler:
         scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None})
         scheduler.add_job(self._heartbeat, "interval", seconds=self._settings.heartbeat_seconds)
-        scheduler.add_job(self._watch_clock, "interval", seconds=1)
         scheduler.add_job(self._sealer.seal_if_due, "interval", seconds=_SEAL_CHECK_SECONDS)
         scheduler.start()
         return scheduler
@@ -142,14 +161,22 @@ class Recorder:
         silent = {name: seconds for name, seconds in silent.items() if seconds > _SILENT_SECONDS}
         self._record("heartbeat", **({"silent": silent} if silent else {}))
 
-    async def _watch_clock(self) -> None:
-        """Record when the wall clock jumped against the monotonic one: a Pi without a clock boots in the past."""
-        offset = self._wall_minus_monotonic()
-        jump = offset - self._clock_offset
-        if abs(jump) > _CLOCK_JUMP:
-            _log.warning("the clock jumped by %+.1f s", jump / SECOND)
-            self._record("clock_jumped", seconds=jump / SECOND)
-            self._clock_offset = offset
+    async def _watch_clock(self, scheduler: AsyncIOScheduler) -> None:
+        """Record when the wall clock jumped against the monotonic one: a Pi without a clock boots in the past.
+
+        No job of the scheduler, which itself waits for the wall clock: were that put back by a day, it would sit idle for
+        a day, so that its jobs are moved back with it. Put forward, it has them all run at once, which does no harm.
+        """
+        while True:
+            await asyncio.sleep(1)
+            offset = self._wall_minus_monotonic()
+            jump = offset - self._clock_offset
+            if abs(jump) > _CLOCK_JUMP:
+                self._clock_offset = offset
+                _log.warning("the clock jumped by %+.1f s", jump / SECOND)
+                self._record("clock_jumped", seconds=jump / SECOND)
+                for job in scheduler.get_jobs() if jump < 0 else ():
+                    job.modify(next_run_time=job.next_run_time + timedelta(microseconds=jump))
 
     def _wall_minus_monotonic(self) -> int:
         return self._clock.now() - round(self._clock.monotonic() * SECOND)

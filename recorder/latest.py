@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -31,6 +32,7 @@ CREATE TABLE IF NOT EXISTS reach (seq INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS entity (entity_id TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS registry (name TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS listening (what TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS home (config TEXT NOT NULL);
 """
 
 _SNAPSHOT_ORIGINS = ("snapshot", "simulated")
@@ -44,6 +46,15 @@ class Latest:
         self.entities: dict[str, int] = {}
         self.registries: dict[str, bytes] = {}
         self.listened = Listened()
+        self.config = "{}"
+
+    def home_config(self) -> dict[str, Any]:
+        """Return Home Assistant's configuration as it was last recorded; empty if it never was, or is no object."""
+        try:
+            config = orjson.loads(self.config)
+        except ValueError:
+            return {}
+        return config if isinstance(config, dict) else {}
 
     def is_new(self, event: Event | Record) -> bool:
         """Tell whether a record of this event would say something new, and remember the event as recorded.
@@ -64,6 +75,8 @@ class Latest:
             known = self.entities.get(event.entity_id)
             self.entities[event.entity_id] = event.time if known is None else max(known, event.time)
             return known is None or event.time > known
+        if event_type == "config" and event.source == "home_assistant":
+            self.config = event.raw
         if event_type.endswith("_registry") or event_type == "config":
             digest = hashlib.blake2b(event.raw.encode(), digest_size=16).digest()
             known_digest = self.registries.get(event_type)
@@ -87,12 +100,13 @@ class Latest:
         with closing(sqlite3.connect(data_dir / "recorder.sqlite", isolation_level=None)) as database:
             database.executescript(_SCHEMA)
             database.execute("BEGIN IMMEDIATE")
-            for table in ("reach", "entity", "registry", "listening"):
+            for table in ("reach", "entity", "registry", "listening", "home"):
                 database.execute(f"DELETE FROM {table}")
             database.execute("INSERT INTO reach VALUES (?)", (seq,))
             database.executemany("INSERT INTO entity VALUES (?, ?)", self.entities.items())
             database.executemany("INSERT INTO registry VALUES (?, ?)", self.registries.items())
             database.execute("INSERT INTO listening VALUES (?)", (orjson.dumps(self.listened.dump()).decode(),))
+            database.execute("INSERT INTO home VALUES (?)", (self.config,))
             database.execute("COMMIT")
 
     @classmethod
@@ -122,6 +136,7 @@ class Latest:
                 latest.registries.update(database.execute("SELECT name, digest FROM registry"))
                 (listened,) = database.execute("SELECT what FROM listening").fetchone()
                 latest.listened = Listened.restored(orjson.loads(listened))
+                (latest.config,) = database.execute("SELECT config FROM home").fetchone()
                 return latest, int(reach)
         except (sqlite3.Error, TypeError, KeyError, ValueError):
             return cls(), -1
