@@ -186,7 +186,9 @@ class Poller(ABC, Generic[S]):
 
     def access_hint(self) -> str:
         """What to do when the service refuses access."""
-        keys = [f"{self.name}.{key}" for key in self.required.get(self.provider, ())]
+        needed = self.required.get(self.provider, ())
+        given = [key for key, value in self.settings if isinstance(value, SecretStr) and value.get_secret_value()]
+        keys = [f"{self.name}.{key}" for key in dict.fromkeys((*needed, *given))]
         return f"check {' and '.join(keys)}" if keys else ""
 
     def requests(self) -> Sequence[Request]:

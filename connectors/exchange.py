@@ -76,7 +76,10 @@ def _forms(word: str) -> Iterator[tuple[bytes, bytes]]:
     if len(word) < _SHORT:
         yield in_json, orjson.dumps(REMOVED)
         return
-    for form in dict.fromkeys((word.encode(), in_json[1:-1], quote(word, safe="").encode(), quote_plus(word).encode())):
+    plain = word.encode()
+    misread = plain.decode("latin-1").encode()  # by a service that takes UTF-8 in a header for Latin-1
+    in_url = (quote(word, safe="").encode(), quote_plus(word).encode())
+    for form in dict.fromkeys((plain, in_json[1:-1], *in_url, misread)):
         yield form, REMOVED.encode()
 
 
