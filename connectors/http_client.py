@@ -56,7 +56,7 @@ class HttpClient:
             url = url.update_query(params) if params else url
         except ValueError:
             raise SourceRefused("the address is not a URL") from None
-        if url.raw_user or url.raw_password or not url.host:
+        if url.raw_user or url.raw_password or not url.host or url.scheme not in ("http", "https"):
             raise SourceRefused("the address must be http://… or https://…, without a name or password in it")
         try:
             async with await self._follow(url, request) as response:

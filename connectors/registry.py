@@ -36,7 +36,7 @@ def connector_class(name: str) -> ConnectorClass | None:
 
 def connector_names() -> list[str]:
     """Return the names of all connectors. It imports those of this package: for messages and tests."""
-    own = [module.name for module in pkgutil.iter_modules(import_module(__package__).__path__)]
+    own = [module.name for module in pkgutil.iter_modules(import_module(__package__).__path__) if not module.ispkg]
     named = [name for name in own if hasattr(import_module(f"{__package__}.{name}"), "CONNECTOR")]
     return sorted({*named, *(entry.name for entry in entry_points(group=GROUP))})
 

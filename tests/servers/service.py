@@ -26,7 +26,8 @@ class Asked:
 class Reply:
     """What is answered: a str or bytes as it is, anything else as JSON.
 
-    `length` is what Content-Length says, if not the truth; `hang` sends nothing and waits; `drop` ends the connection.
+    `length` is what Content-Length says, if not the truth; `hang` sends nothing and waits, `stall` sends and then
+    waits; `drop` ends the connection.
     """
 
     body: Any = b""
@@ -34,13 +35,15 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     length: int | None = None
     hang: bool = False
+    stall: bool = False
     drop: bool = False
 
     def raw(self) -> bytes:
         """Return the bytes of the answer."""
-        body = self.body if isinstance(self.body, bytes) else None
-        text = self.body if isinstance(self.body, str) else json.dumps(self.body)
-        body = text.encode() if body is None else body
+        if isinstance(self.body, bytes):
+            body = self.body
+        else:
+            body = (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
         headers = {"Content-Type": "application/json", "Connection": "close", **self.headers}
         headers["Content-Length"] = str(len(body) if self.length is None else self.length)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -57,9 +60,13 @@ class Service:
         self.answers = answers
         self.asked: list[Asked] = []
         self.url = ""
+        self._connections: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection, which is one request."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections[writer] = task
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             first, *lines = head.rstrip("\r\n").split("\r\n")
@@ -72,17 +79,25 @@ class Service:
             self.asked.append(asked)
             reply = self.answers(asked)
             reply = reply if isinstance(reply, Reply) else await reply
-            if reply.hang:
-                await reader.read()  # until the other side gives up
-            elif not reply.drop:
+            if not reply.hang and not reply.drop:
                 writer.write(reply.raw())
                 await writer.drain()
+            if reply.hang or reply.stall:
+                await reader.read()  # until the other side gives up
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
+            self._connections.pop(writer)
+
+    async def end(self) -> None:
+        """End all connections: the loop of a test must not leave any behind."""
+        running = dict(self._connections)
+        for writer in running:
+            writer.transport.abort()
+        await asyncio.gather(*running.values(), return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
@@ -95,4 +110,5 @@ async def serving(answers: Answers) -> AsyncIterator[Service]:
         yield service
     finally:
         server.close()
+        await service.end()
         await server.wait_closed()
