@@ -107,7 +107,7 @@ def test_turns_are_spread() -> None:
     firsts = sorted(first_delay(name) for name in NAMES)
     assert firsts == sorted(first_delay(name) for name in NAMES)
     assert 1 <= firsts[0] < firsts[-1] <= 10
-    assert min(after - before for before, after in itertools.pairwise(firsts)) > 0.1
+    assert min(after - before for before, after in itertools.pairwise(firsts)) > 0.01
 
 
 @given(st.integers(0, 10_000), st.floats(10, 86_400), st.floats(0, 1))
