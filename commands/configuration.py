@@ -78,10 +78,11 @@ def _validate(settings: Settings, name: str, model: type[BaseModel], section: Ma
         model.model_validate(dict(section))
     except ValidationError as error:
         first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"])
+        path = [str(part) for part in first["loc"]]
         reason = first["msg"].removeprefix("Value error, ")
-        place = settings.place_of(name, str(first["loc"][0]) if first["loc"] else "")
-        said = place if place.startswith("HOMEIQ_") else place.replace(str(first["loc"][0]), path, 1)
+        place = settings.place_of(name, path[0] if path else "")
+        whole = ".".join([name, *path])
+        said = place if place.startswith("HOMEIQ_") or not path else place.replace(f"{name}.{path[0]}", whole, 1)
         raise SettingsError(
             f"{said} cannot be read", hint=reason[:1].lower() + reason[1:], place=f"{name}.{path}"
         ) from None
