@@ -6,6 +6,7 @@ aiohttp is loaded with the first request: a recorder without utilities never nee
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import ssl
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -173,9 +174,9 @@ def _no_answer(error: Exception, who: str) -> SourceError:
         return SourceUnreachable(f"{who} cannot be found", hint="no such name, or no network", place=who)
     if isinstance(error, aiohttp.InvalidURL):
         return SourceRefused(f"the address of {who} is not a URL", place=who)
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError) and _cause(error).errno:
         why = "connection_refused" if isinstance(_cause(error), ConnectionRefusedError) else "unreachable"
-        reason = (_cause(error).strerror or "no connection").lower()
+        reason = os.strerror(_cause(error).errno or 0).lower()  # asyncio's own words name the port as a tuple
         return SourceUnreachable(f"{who} cannot be reached ({reason})", place=who, gap_reason=why)
     if isinstance(error, ValueError):  # what aiohttp says of a header with a line break in it
         return SourceRefused(f"the request to {who} cannot be sent", hint="is there a line break in a key?", place=who)
