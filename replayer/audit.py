@@ -113,7 +113,9 @@ class Findings:
 Watch = Callable[[Findings], None]
 
 
-def plan(settings: Settings, scope: Scope, *, clock: Clock | None = None, watch: Watch = lambda found: None) -> Findings:
+def plan(
+    settings: Settings, scope: Scope, *, clock: Clock | None = None, watch: Watch = lambda found: None
+) -> Findings:
     """Return what a replay of this scope would change. Writes nothing. Raises TargetError, LogError."""
     with _Reader(settings, clock or SystemClock()) as reader:
         view = LogView(settings.data_dir)
@@ -122,7 +124,9 @@ def plan(settings: Settings, scope: Scope, *, clock: Clock | None = None, watch:
         return reader.findings
 
 
-def audit(settings: Settings, scope: Scope, *, clock: Clock | None = None, watch: Watch = lambda found: None) -> Findings:
+def audit(
+    settings: Settings, scope: Scope, *, clock: Clock | None = None, watch: Watch = lambda found: None
+) -> Findings:
     """Prove that the target equals f(log up to the ledger's position), or say where not. Raises TargetError, LogError."""
     with _Reader(settings, clock or SystemClock()) as reader:
         findings, ledger = reader.findings, reader.ledger
@@ -154,9 +158,7 @@ class _Reader:
         self.findings = Findings(self.target.title)
         self._settings = settings
         self._clock = clock
-        self._normalizers = with_retired(
-            normalizers(settings.section, settings.replay.choice()), self.ledger
-        )
+        self._normalizers = with_retired(normalizers(settings.section, settings.replay.choice()), self.ledger)
         self._delivery = Delivery(self.target, None, clock, forever=False)
 
     def __enter__(self) -> _Reader:

@@ -32,7 +32,17 @@ from .targets.line_protocol import LineProtocolTarget
 from .window_replay import WindowReplay
 from .windows import Counts, home_of, windows_between
 
-__all__ = ["Progress", "Watch", "follow", "home_zone", "open_target", "replay", "replay_to_output", "target_is_followed", "target_lock"]
+__all__ = [
+    "Progress",
+    "Watch",
+    "follow",
+    "home_zone",
+    "open_target",
+    "replay",
+    "replay_to_output",
+    "target_is_followed",
+    "target_lock",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -166,7 +176,7 @@ class _Replay:
         self, settings: Settings, target: Target, ledger: Ledger, clock: Clock, stop: threading.Event, watch: Watch
     ) -> None:
         self._data_dir = settings.data_dir
-        self._normalizers = normalizers(choice=settings.replay.choice())
+        self._normalizers = normalizers(settings.section, settings.replay.choice())
         self._target = target
         self._ledger = ledger
         self._clock = clock
@@ -245,7 +255,7 @@ def replay_to_output(
     home = home_of(view)
     todo = [
         (normalizer, window)
-        for normalizer in normalizers(choice=settings.replay.choice())
+        for normalizer in normalizers(settings.section, settings.replay.choice())
         for window in windows_between(view, normalizer, since, until)
     ]
     todo.sort(key=lambda one: one[1].window)
@@ -279,7 +289,7 @@ def follow(settings: Settings, stop: threading.Event, *, clock: Clock | None = N
         with target_lock(settings.data_dir, target), collecting_seldom():
             delivery = Delivery(target, ledger, clock, forever=True, stop=stop)
             Follower(
-                *(settings.data_dir, target, ledger, delivery, normalizers(choice=settings.replay.choice())),
+                *(settings.data_dir, target, ledger, delivery, normalizers(settings.section, settings.replay.choice())),
                 *(settings.replay, clock, stop),
             ).run()
     finally:
