@@ -19,7 +19,7 @@ from .tail import read_tail
 
 __all__ = ["LogView", "chosen_rows"]
 
-_NARROW = ("seq", "time", "event_type", "entity_id")
+_NARROW = ("seq", "time", "source", "event_type", "entity_id")
 """The columns that decide what is wanted."""
 
 
@@ -56,12 +56,14 @@ class LogView:
         end: int | None = None,
         event_types: Sequence[str] | None = None,
         entities: tuple[str | None, str | None] | None = None,
+        wanted: pc.Expression | None = None,
     ) -> Iterator[pa.Table]:
         """Yield tables of the records with time in [start, end) and one of these event types, in no particular order.
 
-        `entities` are the first and the last entity_id wanted, by the order of their UTF-8 bytes.
+        `entities` are the first and the last entity_id wanted, by the order of their UTF-8 bytes; `wanted` is a condition
+        on source, event_type and entity_id.
         """
-        condition = _condition(start, end, event_types, entities)
+        condition = _condition(start, end, event_types, entities, wanted)
         for part in self.slices:
             groups = [
                 group
@@ -126,8 +128,9 @@ def _condition(
     end: int | None,
     event_types: Sequence[str] | None,
     entities: tuple[str | None, str | None] | None,
+    wanted: pc.Expression | None,
 ) -> pc.Expression | None:
-    conditions: list[pc.Expression] = []
+    conditions: list[pc.Expression] = [] if wanted is None else [wanted]
     stamp = pa.timestamp("us", tz="UTC")
     if start is not None:
         conditions.append(pc.field("time") >= pa.scalar(start, stamp))

@@ -56,9 +56,9 @@ def test_a_replay_makes_points_of_what_is_chosen(tmp_path: Path, memory: MemoryT
     assert of(memory) == {"light.a", "light.c"}
     assert progress.counts.reasons == {Reason.NOT_CHOSEN.value: 4}
     assert progress.counts.events == progress.events == 6, "each record is accounted for"
-    whole = replay_to_output(tmp_path, "-", target=MemoryTarget())
+    whole = replay_to_output(settings(tmp_path), "-", target=MemoryTarget())
     assert (whole.counts.points, whole.counts.reasons) == (6, {})
-    assert replay_to_output(tmp_path, "-", choice=Choice(exclude=NO_SENSORS), target=MemoryTarget()).counts.points == 2
+    assert replay_to_output(settings(tmp_path, NO_SENSORS), "-", target=MemoryTarget()).counts.points == 2
 
 
 def test_a_choice_that_leaves_out_a_whole_window_still_replays_it(tmp_path: Path, memory: MemoryTarget) -> None:
@@ -88,9 +88,9 @@ def test_the_follower_writes_what_is_chosen(tmp_path: Path, memory: MemoryTarget
 
 
 def test_a_changed_choice_is_another_fingerprint() -> None:
-    (plain,), (same,) = normalizers(), normalizers(Choice())
-    (fewer,) = normalizers(Choice(exclude=NO_SENSORS))
-    (other,) = normalizers(Choice(include=Include(domains=["light"])))
+    plain, same = normalizers()[0], normalizers(choice=Choice())[0]
+    fewer = normalizers(choice=Choice(exclude=NO_SENSORS))[0]
+    other = normalizers(choice=Choice(include=Include(domains=["light"])))[0]
     assert fingerprint(plain) == fingerprint(same)
     assert len({fingerprint(plain), fingerprint(fewer), fingerprint(other)}) == 3
     assert fingerprint(fewer).startswith(fingerprint(plain))
