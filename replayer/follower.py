@@ -13,18 +13,20 @@ from pathlib import Path
 from ..clock import DAY, Clock, window_of
 from ..errors import Stopped
 from ..settings import ReplaySettings
-from ..storage.reader import LogReader
+from ..storage.log import log_id
+from ..storage.reader import LogReader, records_of
 from ..storage.record import Record
 from ..storage.view import LogView
 from .delivery import Delivery
 from .home import HOME_TYPES
 from .ledger import Ledger, Request
-from .normalizers.base import Normalizer
+from .marking import Marking
+from .normalizers.base import Normalizer, Retired
 from .point import Point
 from .targets.base import Target
 from .tracks import Surroundings, Taken, Track, track_of
 from .window_replay import WindowReplay
-from .windows import Counts, home_of, whole_windows
+from .windows import Counts, home_of, replayable, whole_windows, windows_behind
 
 __all__ = ["Follower"]
 
@@ -34,6 +36,8 @@ _SLICE_SECONDS = 2.0
 _DRAIN_SECONDS = 30.0
 _HOME_SECONDS = 10.0
 _VIEW_SECONDS = 900.0
+_BACKLOG = 20_000
+_SEEN_AT_ONCE = 1_000
 
 Held = tuple[Track, int]
 """A window that is being replayed: its track and its start."""
@@ -70,6 +74,7 @@ class Follower:
         self._running: dict[int, tuple[Request, set[tuple[int, str]], int]] = {}
         self._written_at = float("-inf")
         self._held_since: float | None = None
+        self._marking = Marking(target, ledger, delivery, log_id(data_dir), clock)
 
     def run(self) -> None:
         """Follow until `stop` is set, then drain the log for 30 s at most."""
@@ -79,6 +84,7 @@ class Follower:
             while deadline is None or self._clock.monotonic() < deadline:
                 if self._stop.is_set() and deadline is None:
                     deadline = self._clock.monotonic() + _DRAIN_SECONDS
+                self._look_at_target()
                 worked = self._flush()
                 self._take_requests()
                 worked = self._replay_newest_stale() or worked
@@ -101,32 +107,82 @@ class Follower:
             position = end
         self._delivery.connect(position)
         ledger.interrupted()
-        self._reader = LogReader(self._data_dir, position + 1)
+        self._marking.check(self._measurements(), end)
         self._view = None
         self._home = home_of(self._view_with(position))
         around = Surroundings(self._home, self._view_with, self._target.replaces)
-        self._tracks = [track_of(normalizer, around) for normalizer in self._normalizers]
+        gone = sorted(ledger.normalizers() - {normalizer.name for normalizer in self._normalizers})
+        retired = [Retired(name, ledger.measurements(name)) for name in gone]
+        self._tracks = [track_of(normalizer, around) for normalizer in [*self._normalizers, *retired]]
         for track in self._tracks:
             self._find_changed(track, position)
-        self._remember_states(position)
-        _log.info("following the log into %s from record %d on", self._target.title, position + 1)
+        self._remember_states()
+        self._read_from(position)
+        self._delivery.was_away()
+        self._skip_backlog()
+        _log.info("following the log into %s from record %d on", self._target.title, ledger.position + 1)
+
+    def _measurements(self) -> list[str]:
+        """Return all measurements that may hold points of ours."""
+        ledger = self._ledger
+        names = {name for normalizer in self._normalizers for name in normalizer.measurements}
+        return sorted(names.union(*(ledger.measurements(normalizer) for normalizer in ledger.normalizers())))
 
     def _find_changed(self, track: Track, position: int) -> None:
         """A normalizer that is new has nothing in the target yet; one that has changed redoes its newest day."""
         ledger = self._ledger
-        if not ledger.knows(track.name):
+        if not ledger.measurements(track.name):
             spans = whole_windows(self._view_with(position), track.normalizer, None, None) if position else []
-            ledger.introduce(track.name, [(span.window, track.name, "its normalizer is new") for span in spans])
+            stale = [(span.window, track.name, "its normalizer is new") for span in spans]
+            ledger.introduce(track.name, track.normalizer.measurements, stale)
         changed = [w for w in ledger.windows("live", track.name) if w.fingerprint != track.fingerprint]
         if changed:
             ledger.mark_stale([(changed[-1].start, track.name, "its normalizer has changed")])
 
-    def _remember_states(self, position: int) -> None:
+    def _remember_states(self) -> None:
+        """Take over what the ledger says of the windows."""
+        position = self._ledger.position
         for track in self._tracks:
-            track.states = {
-                window.start: (window.state, position if window.state == "stale" else window.log_end)
-                for window in self._ledger.windows(normalizer=track.name)
-            }
+            for window in self._ledger.windows(normalizer=track.name):
+                if window.state == "stale":
+                    track.set_stale(window.start, position)
+                else:
+                    track.states[window.start] = (window.state, window.log_end)
+
+    def _read_from(self, position: int) -> None:
+        """Go on behind a position."""
+        self._reader = LogReader(self._data_dir, position + 1)
+        self._batches, self._pending = iter(()), []
+
+    # --- the target comes back ---------------------------------------------------------------------------------------
+
+    def _look_at_target(self) -> None:
+        """Look at the marker when the target was away, and now and then: it may have come back as another."""
+        away = self._delivery.was_away()
+        if (away or self._marking.due()) and self._marking.check(self._measurements(), LogReader(self._data_dir).end()):
+            self._remember_states()
+        if away:
+            self._skip_backlog()
+
+    def _skip_backlog(self) -> None:
+        """Leave a long backlog to the replay of its windows, newest first, so that what comes live is seen at once."""
+        ledger, position = self._ledger, self._ledger.position
+        end = LogReader(self._data_dir).end()
+        unknown = position == 0 and self._target.reads and not ledger.was_empty
+        if end - position <= _BACKLOG and not (unknown and end):
+            return
+        upto = max(position, end - _SEEN_AT_ONCE)
+        view = self._view_with(end)
+        taken = {track: Taken() for track in self._tracks}
+        for table in view.scan(event_types=HOME_TYPES):
+            for record in records_of(table):
+                if record.seq <= upto:
+                    self._learn(record, taken)
+        for track in self._tracks:
+            for window in windows_behind(view, track.normalizer, position, upto):
+                taken[track].stale.setdefault(window, "the target was behind")
+        self._account(upto, taken)
+        self._read_from(upto)
 
     # --- what comes live ---------------------------------------------------------------------------------------------
 
@@ -155,9 +211,11 @@ class Follower:
         """Write points that came live; which windows are written to is entered before the first byte."""
         if not points:
             return
-        for window in sorted({window_of(point.time // 1000) for point in points}):
+        windows = sorted({window_of(point.time // 1000) for point in points})
+        self._marking.touch([(window, track.name) for window in windows])
+        for window in windows:
             state, log_end = track.states.get(window, ("", 0))
-            if state != "live":
+            if state not in ("live", "stale"):
                 self._ledger.enter(window, track.name, "live", track.fingerprint, log_end)
                 track.states[window] = ("live", log_end)
         self._delivery.fingerprint = track.fingerprint
@@ -235,7 +293,7 @@ class Follower:
             view = self._view_with(self._ledger.position)
             wanted: set[tuple[int, str]] = set()
             for track in self._tracks:
-                spans = whole_windows(view, track.normalizer, request.since, request.until)
+                spans = replayable(view, track.normalizer, self._ledger, request.since, request.until)
                 self._ledger.mark_stale([(span.window, track.name, "asked for") for span in spans])
                 for span in spans:
                     track.set_stale(span.window, view.last_seq)
@@ -269,6 +327,7 @@ class Follower:
         start, track = max(stale, key=lambda found: found[0])
         view = self._view_with(track.states[start][1])
         self._delivery.fingerprint = track.fingerprint
+        self._marking.touch([(start, track.name)])
         replay = WindowReplay(self._target, self._ledger, self._delivery, track.normalizer, track.fingerprint)
         began = self._clock.monotonic()
         counts = Counts()

@@ -7,6 +7,9 @@ For each target, window (one UTC day of point time) and normalizer there is one 
     live       the follower writes points into it as they come; what is up to the target's position is confirmed
     stale      it must be replayed, for the reason given
 
+`counter` is that of the target's marker when the window was last written to: a target that comes back from a copy with a
+smaller one lacks what was written since. `fingerprint` is empty while nothing was ever written into the window.
+
 `writing` found at a start means stale: so every crash heals by running again. The position of a target moves only after
 the target has confirmed. Times are microseconds UTC.
 """
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,18 +28,24 @@ from ..errors import LogNotWritable
 
 __all__ = ["Ledger", "WindowState", "Request", "DeadLetter"]
 
+_VERSION = 2
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS target (
     name TEXT PRIMARY KEY,
-    position INTEGER NOT NULL DEFAULT 0
+    position INTEGER NOT NULL DEFAULT 0,
+    counter INTEGER NOT NULL DEFAULT 0,
+    was_empty INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS normalizer (
-    target TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (target, name)
+CREATE TABLE IF NOT EXISTS identity (id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS measurement (
+    target TEXT NOT NULL, normalizer TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (target, normalizer, name)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS window (
     target TEXT NOT NULL, start INTEGER NOT NULL, normalizer TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('writing', 'done', 'live', 'stale')),
     fingerprint TEXT NOT NULL, log_end INTEGER NOT NULL, reason TEXT NOT NULL DEFAULT '',
+    counter INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (target, start, normalizer)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS request (
@@ -62,6 +72,7 @@ class WindowState:
     fingerprint: str
     log_end: int
     reason: str
+    counter: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +117,24 @@ class Ledger:
             )
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
+            self._forget_other_versions()
             self._database.executescript(_SCHEMA)
             self._database.execute("INSERT OR IGNORE INTO target (name) VALUES (?)", (target,))
+            self._database.execute(
+                "INSERT INTO identity SELECT ? WHERE NOT EXISTS (SELECT 1 FROM identity)", (uuid.uuid4().hex,)
+            )
         except (sqlite3.Error, OSError) as error:
             raise LogNotWritable(
                 f"the ledger cannot be written: {error}", hint=f"make room or give write permission in {data_dir}"
             ) from None
+
+    def _forget_other_versions(self) -> None:
+        """A ledger of another layout is begun anew: the log has everything, the target is read back and compared."""
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        if version != _VERSION:
+            for table in ("target", "window", "request"):
+                self._database.execute(f"DROP TABLE IF EXISTS {table}")
+            self._database.execute(f"PRAGMA user_version = {_VERSION}")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -146,17 +169,64 @@ class Ledger:
             self._mark_stale(stale)
             self._database.execute("UPDATE target SET position = ? WHERE name = ?", (position, self.target))
 
-    def knows(self, normalizer: str) -> bool:
-        """Tell whether a normalizer was introduced to this target."""
-        row = (self.target, normalizer)
-        found = self._database.execute("SELECT 1 FROM normalizer WHERE target = ? AND name = ?", row)
-        return found.fetchone() is not None
+    @property
+    def id(self) -> str:
+        """What tells this ledger from every other."""
+        return str(self._database.execute("SELECT id FROM identity").fetchone()[0])
 
-    def introduce(self, normalizer: str, stale: Iterable[tuple[int, str, str]]) -> None:
-        """Enter a normalizer, and mark the windows (start, normalizer, reason) for which it comes late, both or neither."""
+    @property
+    def counter(self) -> int:
+        """The counter of the target's marker as it was last set; 0 if there was none yet."""
+        row = self._database.execute("SELECT counter FROM target WHERE name = ?", (self.target,)).fetchone()
+        return int(row[0])
+
+    @property
+    def was_empty(self) -> bool:
+        """The target held nothing of ours when its marker was set: what was never written there needs no reading."""
+        row = self._database.execute("SELECT was_empty FROM target WHERE name = ?", (self.target,)).fetchone()
+        return bool(row[0])
+
+    def count(self, counter: int) -> None:
+        """Enter, before the marker is set, the counter that it will have."""
+        with self._transaction():
+            self._database.execute("UPDATE target SET counter = ? WHERE name = ?", (counter, self.target))
+
+    def begin_anew(self, *, empty: bool, reason: str) -> None:
+        """Nothing that was written to the target counts any more; `empty`: there is nothing of ours in it."""
+        with self._transaction():
+            self._database.execute("UPDATE target SET was_empty = ? WHERE name = ?", (empty, self.target))
+            self._database.execute(
+                "UPDATE window SET reason = ?, state = 'stale', log_end = 0, fingerprint = CASE WHEN ? THEN '' ELSE"
+                " fingerprint END WHERE target = ?",
+                (reason, empty, self.target),
+            )
+
+    def written_since(self, counter: int) -> list[WindowState]:
+        """Return the windows that were written to when the marker's counter was `counter` or greater."""
+        return [window for window in self.windows() if window.counter >= counter and window.fingerprint]
+
+    def measurements(self, normalizer: str) -> list[str]:
+        """Return to which measurements a normalizer has ever written."""
+        rows = self._database.execute(
+            "SELECT name FROM measurement WHERE target = ? AND normalizer = ? ORDER BY name", (self.target, normalizer)
+        )
+        return [str(row[0]) for row in rows]
+
+    def normalizers(self) -> set[str]:
+        """Return the normalizers that have ever written to the target."""
+        rows = self._database.execute("SELECT DISTINCT normalizer FROM measurement WHERE target = ?", (self.target,))
+        return {str(row[0]) for row in rows}
+
+    def introduce(
+        self, normalizer: str, measurements: Iterable[str], stale: Iterable[tuple[int, str, str]] = ()
+    ) -> None:
+        """Enter to which measurements a normalizer writes, and windows (start, normalizer, reason) for which it is late."""
         with self._transaction():
             self._mark_stale(stale)
-            self._database.execute("INSERT OR IGNORE INTO normalizer VALUES (?, ?)", (self.target, normalizer))
+            self._database.executemany(
+                "INSERT OR IGNORE INTO measurement VALUES (?, ?, ?)",
+                [(self.target, normalizer, measurement) for measurement in measurements],
+            )
 
     def mark_stale(self, windows: Iterable[tuple[int, str, str]]) -> None:
         """Mark windows (start, normalizer, reason) stale; the first reason stays."""
@@ -165,7 +235,7 @@ class Ledger:
 
     def _mark_stale(self, windows: Iterable[tuple[int, str, str]]) -> None:
         self._database.executemany(
-            "INSERT INTO window VALUES (?, ?, ?, 'stale', '', 0, ?) ON CONFLICT DO UPDATE"
+            "INSERT INTO window VALUES (?, ?, ?, 'stale', '', 0, ?, 0) ON CONFLICT DO UPDATE"
             " SET reason = CASE state WHEN 'stale' THEN reason ELSE excluded.reason END, state = 'stale'",
             [(self.target, *window) for window in windows],
         )
@@ -174,18 +244,31 @@ class Ledger:
         """Set a window's state: `writing` or `live` before the first byte, `done` after the last confirmation."""
         with self._transaction():
             self._database.execute(
-                "INSERT OR REPLACE INTO window VALUES (?, ?, ?, ?, ?, ?, '')",
-                (self.target, start, normalizer, state, fingerprint, log_end),
+                "INSERT OR REPLACE INTO window SELECT name, ?, ?, ?, ?, ?, '', counter FROM target WHERE name = ?",
+                (start, normalizer, state, fingerprint, log_end, self.target),
             )
 
     def windows(self, state: str | None = None, normalizer: str | None = None) -> list[WindowState]:
         """Return the windows in this state and of this normalizer, or of all, oldest first."""
         rows = self._database.execute(
-            "SELECT start, normalizer, state, fingerprint, log_end, reason FROM window WHERE target = ?"
+            "SELECT start, normalizer, state, fingerprint, log_end, reason, counter FROM window WHERE target = ?"
             " AND (? IS NULL OR state = ?) AND (? IS NULL OR normalizer = ?) ORDER BY start, normalizer",
             (self.target, state, state, normalizer, normalizer),
         )
         return [WindowState(*row) for row in rows]
+
+    def window(self, start: int, normalizer: str) -> WindowState | None:
+        """Return one window."""
+        return next((window for window in self.windows(normalizer=normalizer) if window.start == start), None)
+
+    def touched(self, windows: Iterable[tuple[int, str]]) -> None:
+        """Enter that windows (start, normalizer) were written to under the present counter."""
+        with self._transaction():
+            self._database.executemany(
+                "UPDATE window SET counter = (SELECT counter FROM target WHERE name = ?1)"
+                " WHERE target = ?1 AND start = ?2 AND normalizer = ?3",
+                [(self.target, start, normalizer) for start, normalizer in windows],
+            )
 
     def interrupted(self) -> None:
         """Make stale what was being written when the last process ended; only the holder of the target's lock may."""

@@ -19,16 +19,18 @@ from ..clock import Clock, SystemClock
 from ..errors import Stopped, TargetLocked
 from ..settings import Settings
 from ..storage.files import LockHeld, locked
+from ..storage.log import log_id
 from ..storage.view import LogView
 from .delivery import Delivery
 from .follower import Follower
 from .ledger import Ledger
+from .marking import Marking
 from .normalizers.registry import fingerprint, normalizers
 from .projection import window_points
 from .targets.base import Target
 from .targets.line_protocol import LineProtocolTarget
 from .window_replay import WindowReplay
-from .windows import Counts, home_of, whole_windows, windows_between
+from .windows import Counts, home_of, replayable, windows_between
 
 __all__ = ["Progress", "Watch", "follow", "home_zone", "open_target", "replay", "replay_to_output", "target_lock"]
 
@@ -188,6 +190,7 @@ class _Replay:
         self._normalizers = normalizers(choice=_choice(settings))
         self._target = target
         self._ledger = ledger
+        self._clock = clock
         self._stop = stop
         self._watch = watch
         self._progress = Progress()
@@ -198,12 +201,14 @@ class _Replay:
         self._delivery.connect(self._ledger.position)
         self._ledger.interrupted()
         view = LogView(self._data_dir)
+        marking = Marking(self._target, self._ledger, self._delivery, log_id(self._data_dir), self._clock)
+        marking.check([name for normalizer in self._normalizers for name in normalizer.measurements], view.last_seq)
         made_at = time.monotonic()
         home = home_of(view)
         todo = [
             (normalizer, span)
             for normalizer in self._normalizers
-            for span in whole_windows(view, normalizer, since, until)
+            for span in replayable(view, normalizer, self._ledger, since, until)
         ]
         todo.sort(key=lambda one: one[1].window)
         progress.windows = len(todo)
@@ -212,6 +217,7 @@ class _Replay:
             if time.monotonic() - made_at > _VIEW_SECONDS:
                 view, made_at = LogView(self._data_dir, view.last_seq), time.monotonic()
             self._delivery.fingerprint = fingerprint(normalizer)
+            marking.touch([(span.window, normalizer.name)])
             one = WindowReplay(self._target, self._ledger, self._delivery, normalizer, self._delivery.fingerprint)
             for _ in one.steps(view, home, span.window, progress.counts):
                 self._watch(progress)

@@ -1,20 +1,68 @@
-"""One window, replayed: intent, points, confirmation. The only way in which a whole window is written."""
+"""One window, replayed: intent, comparison, points, confirmation, ghosts. The only way in which a whole window is written.
+
+1. the intent is durable in the ledger
+2. what the target holds in the window is read back, a slice of time after the other
+3. what is new or changed is written, and the target has said so
+4. what is left over is deleted; where a field vanished, the point is deleted and written again
+5. done
+
+A window that was never written, in a target that was empty, is not read back; a target that keeps whole windows replaces
+it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from ..clock import DAY
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..clock import DAY, SECOND
 from ..storage.view import LogView
+from .compare import STEP, Comparison, Removal
 from .delivery import Ahead, Delivery
 from .home import Home
 from .ledger import Ledger
 from .normalizers.base import Normalizer
+from .point import Point
 from .projection import window_points
-from .targets.base import Target
-from .windows import Counts
+from .targets.base import Target, WindowWriter
+from .windows import Counts, scan_for
 
-__all__ = ["WindowReplay"]
+__all__ = ["WindowReplay", "slices_of"]
+
+SLICE = 100_000
+"""So many records a slice has, about: what the target holds there is kept in memory to be compared."""
+
+_HOUR = 3_600 * SECOND
+
+
+def slices_of(view: LogView, normalizer: Normalizer, start: int) -> list[tuple[int, int]]:
+    """Return parts [from, to) of a window's time (microseconds UTC) that hold SLICE records each, about, or an hour."""
+    hours = [0] * 24
+    for table in scan_for(view, normalizer, ["time"], start=start, end=start + DAY):
+        of = pc.divide(pc.subtract(table["time"].cast(pa.int64()), start), _HOUR)
+        for entry in pc.value_counts(of).to_pylist():
+            hours[entry["values"]] += entry["counts"]
+    slices = []
+    begun, size = start, 0
+    for hour, count in enumerate(hours):
+        if size and size + count > SLICE:
+            slices.append((begun, start + hour * _HOUR))
+            begun, size = start + hour * _HOUR, 0
+        size += count
+    return [*slices, (begun, start + DAY)]
+
+
+@dataclass
+class _Window:
+    """What a replay of a window is made of."""
+
+    view: LogView
+    home: Home
+    start: int
+    counts: Counts
 
 
 class WindowReplay:
@@ -33,17 +81,74 @@ class WindowReplay:
         """Replay the window that begins at `start` from the records in `view`; yields after each batch of points.
 
         What is yielded must be settled before anything else is written to the target.
-
-        1. the intent is durable in the ledger   2. the points are written, and the target has said so   3. done
         """
         name, upto = self._normalizer.name, view.last_seq
+        compared = self._is_compared(start)
+        self._ledger.introduce(name, self._normalizer.measurements)
         self._ledger.enter(start, name, "writing", self._fingerprint, upto)
+        window = _Window(view, home, start, counts)
         with (
             self._target.window(start, upto, name) as writer,
             Ahead(lambda points: self._delivery.write(points, writer)) as ahead,
         ):
-            for points in window_points(view, self._normalizer, home, start, start + DAY, counts):
-                self._target.prepare(points)
-                ahead.write(points)
-                yield ahead
+            if compared:
+                for begin, end in slices_of(view, self._normalizer, start):
+                    yield from self._compared(window, begin, end, ahead, writer)
+            else:
+                for points in window_points(view, self._normalizer, home, start, start + DAY, counts):
+                    self._target.prepare(points)
+                    ahead.write(points)
+                    yield ahead
         self._ledger.enter(start, name, "done", self._fingerprint, upto)
+
+    def _is_compared(self, start: int) -> bool:
+        target = self._target
+        if not (target.reads and target.deletes) or target.keeps_windows:
+            return False
+        known = self._ledger.window(start, self._normalizer.name)
+        return not self._ledger.was_empty or bool(known and known.fingerprint)
+
+    def _compared(self, window: _Window, start: int, end: int, ahead: Ahead, writer: WindowWriter) -> Iterator[Ahead]:
+        """Bring a slice of the window to what is wanted; yields after each batch."""
+        ahead.settle()
+        measurements = self._ledger.measurements(self._normalizer.name)
+        comparison = self._delivery.ask(lambda: Comparison(self._target.read(measurements, start, end)))
+        replaced: list[Point] = []
+        counts = window.counts
+        for points in window_points(window.view, self._normalizer, window.home, start, end, counts):
+            judged = comparison.judge(points)
+            counts.unchanged += judged.unchanged
+            replaced += judged.replaced
+            self._target.prepare(judged.to_write)
+            ahead.write(judged.to_write)
+            yield ahead
+        ahead.settle()
+        removals, stuck = comparison.removals(self._target.deletes_exactly)
+        counts.removed += comparison.left - len(stuck)
+        counts.stuck += len(stuck)
+        self._remove(removals, self._again(window, start, end, removals, replaced), writer)
+        yield ahead
+
+    def _again(
+        self, window: _Window, start: int, end: int, removals: Sequence[Removal], known: Sequence[Point]
+    ) -> dict[tuple[str, int], Point]:
+        """Return the points that the removals take with them, by key; most often they are known already."""
+        wanted = {key for removal in removals for key in removal.again}
+        again = {point.key: point for point in known}
+        if wanted - again.keys():
+            for points in window_points(window.view, self._normalizer, window.home, start, end, Counts()):
+                again |= {point.key: point for point in points if point.key in wanted}
+        return again
+
+    def _remove(self, removals: Sequence[Removal], again: dict[tuple[str, int], Point], writer: WindowWriter) -> None:
+        """Delete, then write again what must be, in steps of STEP points at most: a moment later all is there."""
+        step: list[Removal] = []
+        for removal in [*removals, None]:
+            if removal is None or sum(one.points for one in step) + removal.points > STEP:
+                if step:
+                    self._delivery.delete([one.ghost for one in step])
+                    keys = sorted({key for one in step for key in one.again})
+                    self._delivery.write([again[key] for key in keys], writer)
+                step = []
+            if removal is not None:
+                step.append(removal)
