@@ -9,7 +9,7 @@ from typing import Any
 
 from homeiq.clock import from_iso, to_iso
 from homeiq.replayer.home import HOME_TYPES, HomeView
-from homeiq.replayer.normalizers.base import SetAside
+from homeiq.replayer.normalizers.base import Normalizer, SetAside
 from homeiq.replayer.normalizers.home_assistant import HomeAssistantNormalizer
 from homeiq.replayer.point import Field, Point, Series
 from homeiq.replayer.targets.base import Ghost, Stored, Target, WindowWriter
@@ -117,19 +117,20 @@ def fast_folder() -> Iterator[Path]:
         yield Path(folder) / "data"
 
 
-def wanted(records: Sequence[Record]) -> Content:
+def wanted(records: Sequence[Record], normalizer: Normalizer | None = None) -> Content:
     """Return all points that a log makes: each record by itself, with the home of its time, and the best copy of each."""
-    normalizer = HomeAssistantNormalizer()
+    normalizer = normalizer or HomeAssistantNormalizer()
     best: dict[tuple[str, int], tuple[Any, Point]] = {}
     for record in records:
         if normalizer.wants(record):
             try:
-                (point,) = normalizer.normalize(record, _home(records, record.time))
+                points = normalizer.normalize(record, _home(records, record.time))
             except SetAside:
                 continue
             rank = _rank(record)
-            if point.key not in best or rank > best[point.key][0]:
-                best[point.key] = rank, point
+            for point in points:
+                if point.key not in best or rank > best[point.key][0]:
+                    best[point.key] = rank, point
     return {key: point.fields for key, (_, point) in best.items()}
 
 
