@@ -6,16 +6,31 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
+from ...choice import Choice
 from ...storage.record import Record
 from ..home import HOME_TYPES, HomeView
 from ..point import Point
 
-__all__ = ["Reason", "SetAside", "Reads", "NormalizerSettings", "Normalizer", "Reading", "Fold", "Summarizer"]
+__all__ = [
+    "POLLED",
+    "Reason",
+    "SetAside",
+    "Reads",
+    "NormalizerSettings",
+    "Normalizer",
+    "Reading",
+    "Fold",
+    "Summarizer",
+    "Retired",
+]
+
+POLLED: Final = "polled"
+"""The event type of what a utility was asked for: its source is the utility's name."""
 
 
 class Reason(StrEnum):
@@ -26,6 +41,8 @@ class Reason(StrEnum):
     SUPERSEDED = "another copy of the same point is preferred"
     ERROR_ANSWER = "the service answered with an error"
     UNKNOWN_FORM = "what the service answered is not in a form that is known"
+    NO_VALUE = "it holds no value of what is projected"
+    NOT_CHOSEN = "the settings leave it out of what is projected (replay.include, replay.exclude)"
     OUT_OF_REACH = "a point lies further from its record than the normalizer declares"
     FAILED = "the normalizer failed on it"
 
@@ -42,7 +59,8 @@ class SetAside(Exception):
 class Reads:
     """Records that a normalizer reads: of these sources (none named: of any) and event types.
 
-    Where entities or domains are named, only the records of one of them.
+    Where entities or domains are named, only the states of one of them; a poll is read whatever it is of, since a
+    utility's provider may have been Home Assistant at one time and a service at another.
     """
 
     sources: tuple[str, ...]
@@ -54,7 +72,7 @@ class Reads:
         """Tell whether a record is one of them."""
         if record.event_type not in self.event_types or (self.sources and record.source not in self.sources):
             return False
-        if not self.entities and not self.domains:
+        if record.event_type == POLLED or not (self.entities or self.domains):
             return True
         entity = record.entity_id
         return entity is not None and (entity in self.entities or entity.partition(".")[0] in self.domains)
@@ -98,16 +116,19 @@ class Normalizer(ABC):
 
     settings_model: ClassVar[type[NormalizerSettings]] = NormalizerSettings
 
-    reads: tuple[Reads, ...]
-    """Which records it reads: those of any of these. May depend on its settings."""
+    reads: Reads
+    """Which records it reads; may depend on its settings."""
+
+    choice: Choice = Choice()
+    """Which of these are projected: what the settings say for all normalizers. A part of the fingerprint."""
 
     def __init__(self, section: Mapping[str, Any] | None = None) -> None:
         """`section` is its section of homeiq.yaml; raises pydantic's ValidationError for a value that can't be read."""
         self.settings = self.settings_model.model_validate(dict(section or {}))
 
     def wants(self, record: Record) -> bool:
-        """Tell whether it reads a record."""
-        return any(reads.wants(record) for reads in self.reads)
+        """Tell whether a record is one that it reads, and is to be projected."""
+        return self.reads.wants(record) and self.choice.chosen(record)
 
     @abstractmethod
     def normalize(self, record: Record, home: HomeView) -> list[Point]:
@@ -160,3 +181,20 @@ class Summarizer(Normalizer):
         """Return what the record's readings make when they stand alone."""
         readings = sorted(self.readings(record, home), key=lambda reading: reading.meter)
         return self.fold().step(readings, home.zone) if readings else []
+
+
+class Retired(Normalizer):
+    """One that is no more: it reads nothing and makes nothing, so that what it once made is left over."""
+
+    version = 0
+    of_home: ClassVar[tuple[str, ...]] = ()
+    reads = Reads((), ())
+
+    def __init__(self, name: str, measurements: Sequence[str]) -> None:
+        super().__init__()
+        self.name = name  # type: ignore[misc]
+        self.measurements = tuple(measurements)  # type: ignore[misc]
+
+    def normalize(self, record: Record, home: HomeView) -> list[Point]:
+        """Return nothing."""
+        return []

@@ -72,7 +72,7 @@ class HomeAssistantNormalizer(Normalizer):
     version: ClassVar[int] = 1
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
     by_entity: ClassVar[bool] = True
-    reads = (Reads(sources=("home_assistant", "pushed"), event_types=("state_changed", "state")),)
+    reads = Reads(sources=("home_assistant", "pushed"), event_types=("state_changed", "state"))
 
     def __init__(self, section: Mapping[str, Any] | None = None) -> None:
         super().__init__(section)

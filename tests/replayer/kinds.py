@@ -33,7 +33,7 @@ class Forecasts(Normalizer):
     back = DAY
     revised = True
     of_home: ClassVar[tuple[str, ...]] = ()
-    reads = (Reads(("forecasts",), ("polled",)),)
+    reads = Reads(("forecasts",), ("polled",))
 
     def normalize(self, record: Record, home: HomeView) -> list[Point]:
         """Return a point for each hour that is foretold."""
@@ -73,7 +73,7 @@ class Meters(Summarizer):
     version = 1
     measurements = ("meter",)
     ahead = AHEAD
-    reads = (Reads(("meters",), ("polled",)),)
+    reads = Reads(("meters",), ("polled",))
 
     def readings(self, record: Record, home: HomeView) -> list[Reading]:
         """Return what the record says."""
