@@ -105,6 +105,7 @@ def test_each_package_is_in_the_wheel() -> None:
 
 def test_each_source_has_a_normalizer() -> None:
     from homeiq.connectors.home_assistant.client import HomeAssistantConnector
+    from homeiq.connectors.registry import connector_names
     from homeiq.replayer.normalizers.registry import normalizers
 
-    assert {HomeAssistantConnector.name} <= {normalizer.name for normalizer in normalizers()}
+    assert {HomeAssistantConnector.name, *connector_names()} <= {normalizer.name for normalizer in normalizers()}
