@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..clock import DAY
-from ..storage.reader import columns_of, records_of
+from ..storage.reader import records_of
 from ..storage.record import COLUMNS, ORIGIN_RANK, Record
 from ..storage.view import LogView
 from .home import HOME_TYPES, Home
@@ -36,7 +36,7 @@ __all__ = [
     "windows_between",
 ]
 
-PARTITION = 50_000
+PARTITION = 100_000
 """A window is read in parts of about so many records, each a range of entities: what is held in memory at once."""
 
 BATCH = 5_000
@@ -156,10 +156,8 @@ def window_points(
     """Yield the points that the records with time in [start, end) make, in the order (entity, time), in batches."""
     for entities in wanted_entities(view, normalizer, start, end, counts):
         tables = view.scan(COLUMNS, start=start, end=end, event_types=normalizer.reads.event_types, entities=entities)
-        rows, order = _rows(tables)
         batch: list[Candidate] = []
-        for place in range(0, len(order), BATCH):
-            records = [Record(*rows[row]) for row in order[place : place + BATCH]]
+        for records in _in_order(tables):
             # Copies of one point lie side by side; those at the end may have more in the next chunk.
             batch += normalized(records, normalizer, home, counts)
             ready, batch = _without_last_moment(batch)
@@ -169,18 +167,19 @@ def window_points(
             yield _winners(batch, counts)
 
 
-def _rows(tables: Iterable[pa.Table]) -> tuple[list[tuple[Any, ...]], list[int]]:
-    """Return the rows of tables, and in which order to take them: entity, time.
+def _in_order(tables: Iterable[pa.Table]) -> Iterator[list[Record]]:
+    """Yield the records of tables in the order (entity, time), in lists.
 
-    Sorting the numbers of rows, not the rows, saves two copies of all that was ever said.
+    Sorting their numbers, not the records, saves two copies of all that was ever said.
     """
-    rows: list[tuple[Any, ...]] = []
+    records: list[Record] = []
     keys = []
     for table in tables:
         keys.append(table.select(["entity_id", "time"]))
-        rows += zip(*columns_of(table), strict=True)
-    order = pc.sort_indices(pa.concat_tables(keys), [("entity_id", "ascending"), ("time", "ascending")])
-    return rows, order.to_pylist()
+        records += records_of(table)
+    order = pc.sort_indices(pa.concat_tables(keys), [("entity_id", "ascending"), ("time", "ascending")]).to_pylist()
+    for place in range(0, len(order), BATCH):
+        yield [records[row] for row in order[place : place + BATCH]]
 
 
 def normalized(records: list[Record], normalizer: Normalizer, home: Home, counts: Counts) -> list[Candidate]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -60,7 +62,7 @@ class LogView:
 
         `entities` are the first and the last entity_id wanted, by the order of their UTF-8 bytes.
         """
-        condition = _condition(start, end, event_types, entities)
+        wanted = _Wanted(start, end, event_types, entities)
         for part in self.slices:
             groups = [
                 group
@@ -69,23 +71,27 @@ class LogView:
             ]
             last = part.last if self._upto is None else min(part.last, self._upto)
             for group in groups:
-                yield from self._scan_group(part, last, group, columns, condition)
+                yield from self._scan_group(part, last, group, columns, wanted)
         if self.tail.num_rows:
-            yield _filtered(self.tail, condition).select(list(columns))
+            yield self.tail.take(pc.indices_nonzero(wanted.mask(self.tail))).select(list(columns))
 
     def _scan_group(
-        self, part: Slice, last: int, group: int, columns: Sequence[str], condition: pc.Expression | None
+        self, part: Slice, last: int, group: int, columns: Sequence[str], wanted: _Wanted
     ) -> Iterator[pa.Table]:
         """Yield what is wanted of a row group; the wide columns are read only where there is anything."""
+        narrow = list(segment.read_rows(part.segment, part.first, last, _NARROW, [group]))
+        mask = pa.chunked_array([wanted.mask(table) for table in narrow], pa.bool_())
+        if not pc.any(mask).as_py():
+            return
+        tables: Iterable[pa.Table] = narrow
         if not set(columns) <= set(_NARROW):
-            narrow = segment.read_rows(part.segment, part.first, last, _NARROW, [group])
-            if not any(_filtered(table, condition).num_rows for table in narrow):
-                return
-        needed = sorted({*columns, *_NARROW}, key=COLUMNS.index)
-        for table in segment.read_rows(part.segment, part.first, last, needed, [group]):
-            wanted = _filtered(table, condition)
-            if wanted.num_rows:
-                yield wanted.select(list(columns))
+            tables = segment.read_rows(part.segment, part.first, last, columns, [group])
+        place = 0
+        for table in tables:
+            rows = pc.indices_nonzero(mask.slice(place, table.num_rows))
+            place += table.num_rows
+            if len(rows):
+                yield table.take(rows).select(list(columns))
 
     def _times(self, part: Slice) -> list[tuple[int, int]]:
         """Return the least and the greatest time of each row group, from the footer."""
@@ -105,34 +111,30 @@ def _bounds(group: pq.RowGroupMetaData) -> tuple[int, int]:
     return low.value, high.value
 
 
-def _condition(
-    start: int | None,
-    end: int | None,
-    event_types: Sequence[str] | None,
-    entities: tuple[str | None, str | None] | None,
-) -> pc.Expression | None:
-    conditions: list[pc.Expression] = []
-    stamp = pa.timestamp("us", tz="UTC")
-    if start is not None:
-        conditions.append(pc.field("time") >= pa.scalar(start, stamp))
-    if end is not None:
-        conditions.append(pc.field("time") < pa.scalar(end, stamp))
-    if event_types is not None:
-        conditions.append(pc.field("event_type").isin(list(event_types)))
-    if entities is not None:
-        first, last = entities
+class _Wanted(NamedTuple):
+    """Which records a scan wants; see LogView.scan."""
+
+    start: int | None
+    end: int | None
+    event_types: Sequence[str] | None
+    entities: tuple[str | None, str | None] | None
+
+    def mask(self, table: pa.Table) -> pa.Array:
+        """Return for each row whether it is wanted."""
+        stamp = pa.timestamp("us", tz="UTC")
+        first, last = self.entities or (None, None)
+        masks = [pa.chunked_array([pa.repeat(True, table.num_rows)])]
+        if self.start is not None:
+            masks.append(pc.greater_equal(table["time"], pa.scalar(self.start, stamp)))
+        if self.end is not None:
+            masks.append(pc.less(table["time"], pa.scalar(self.end, stamp)))
+        if self.event_types is not None:
+            masks.append(pc.is_in(table["event_type"], value_set=pa.array(self.event_types, pa.string())))
         if first is not None:
-            conditions.append(pc.field("entity_id") >= first)
+            masks.append(pc.greater_equal(table["entity_id"], first))
         if last is not None:
-            conditions.append(pc.field("entity_id") <= last)
-    whole: pc.Expression | None = None
-    for condition in conditions:
-        whole = condition if whole is None else whole & condition
-    return whole
-
-
-def _filtered(table: pa.Table, condition: pc.Expression | None) -> pa.Table:
-    return table if condition is None else table.filter(condition)
+            masks.append(pc.less_equal(table["entity_id"], last))
+        return reduce(pc.and_, masks).combine_chunks()
 
 
 def _consistent(data_dir: Path, upto: int | None) -> tuple[LogFiles, pa.Table]:
