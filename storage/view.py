@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import reduce
 from pathlib import Path
-from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +18,7 @@ from .tail import read_tail
 
 __all__ = ["LogView"]
 
-_NARROW = ("seq", "time", "event_type", "entity_id")
+_NARROW = ("seq", "time", "source", "event_type", "entity_id")
 """The columns that decide what is wanted."""
 
 
@@ -57,12 +55,14 @@ class LogView:
         end: int | None = None,
         event_types: Sequence[str] | None = None,
         entities: tuple[str | None, str | None] | None = None,
+        wanted: pc.Expression | None = None,
     ) -> Iterator[pa.Table]:
         """Yield tables of the records with time in [start, end) and one of these event types, in no particular order.
 
-        `entities` are the first and the last entity_id wanted, by the order of their UTF-8 bytes.
+        `entities` are the first and the last entity_id wanted, by the order of their UTF-8 bytes; `wanted` is a condition
+        on source, event_type and entity_id.
         """
-        wanted = _Wanted(start, end, event_types, entities)
+        condition = _condition(start, end, event_types, entities, wanted)
         for part in self.slices:
             groups = [
                 group
@@ -71,27 +71,28 @@ class LogView:
             ]
             last = part.last if self._upto is None else min(part.last, self._upto)
             for group in groups:
-                yield from self._scan_group(part, last, group, columns, wanted)
+                yield from self._scan_group(part, last, group, columns, condition)
         if self.tail.num_rows:
-            yield self.tail.take(pc.indices_nonzero(wanted.mask(self.tail))).select(list(columns))
+            yield _filtered(self.tail, condition).select(list(columns))
 
     def _scan_group(
-        self, part: Slice, last: int, group: int, columns: Sequence[str], wanted: _Wanted
+        self, part: Slice, last: int, group: int, columns: Sequence[str], condition: pc.Expression | None
     ) -> Iterator[pa.Table]:
         """Yield what is wanted of a row group; the wide columns are read only where there is anything."""
         narrow = list(segment.read_rows(part.segment, part.first, last, _NARROW, [group]))
-        mask = pa.chunked_array([wanted.mask(table) for table in narrow], pa.bool_())
-        if not pc.any(mask).as_py():
-            return
         tables: Iterable[pa.Table] = narrow
+        rows = _rows_of(narrow, condition)
+        if not len(rows):
+            return
         if not set(columns) <= set(_NARROW):
             tables = segment.read_rows(part.segment, part.first, last, columns, [group])
         place = 0
         for table in tables:
-            rows = pc.indices_nonzero(mask.slice(place, table.num_rows))
-            place += table.num_rows
-            if len(rows):
-                yield table.take(rows).select(list(columns))
+            following = place + table.num_rows
+            here = rows.filter(pc.and_(pc.greater_equal(rows, place), pc.less(rows, following)))
+            if len(here):
+                yield table.take(pc.subtract(here, place)).select(list(columns))
+            place = following
 
     def _times(self, part: Slice) -> list[tuple[int, int]]:
         """Return the least and the greatest time of each row group, from the footer."""
@@ -111,30 +112,41 @@ def _bounds(group: pq.RowGroupMetaData) -> tuple[int, int]:
     return low.value, high.value
 
 
-class _Wanted(NamedTuple):
-    """Which records a scan wants; see LogView.scan."""
-
-    start: int | None
-    end: int | None
-    event_types: Sequence[str] | None
-    entities: tuple[str | None, str | None] | None
-
-    def mask(self, table: pa.Table) -> pa.Array:
-        """Return for each row whether it is wanted."""
-        stamp = pa.timestamp("us", tz="UTC")
-        first, last = self.entities or (None, None)
-        masks = [pa.chunked_array([pa.repeat(True, table.num_rows)])]
-        if self.start is not None:
-            masks.append(pc.greater_equal(table["time"], pa.scalar(self.start, stamp)))
-        if self.end is not None:
-            masks.append(pc.less(table["time"], pa.scalar(self.end, stamp)))
-        if self.event_types is not None:
-            masks.append(pc.is_in(table["event_type"], value_set=pa.array(self.event_types, pa.string())))
+def _condition(
+    start: int | None,
+    end: int | None,
+    event_types: Sequence[str] | None,
+    entities: tuple[str | None, str | None] | None,
+    wanted: pc.Expression | None,
+) -> pc.Expression | None:
+    conditions: list[pc.Expression] = [] if wanted is None else [wanted]
+    stamp = pa.timestamp("us", tz="UTC")
+    if start is not None:
+        conditions.append(pc.field("time") >= pa.scalar(start, stamp))
+    if end is not None:
+        conditions.append(pc.field("time") < pa.scalar(end, stamp))
+    if event_types is not None:
+        conditions.append(pc.field("event_type").isin(list(event_types)))
+    if entities is not None:
+        first, last = entities
         if first is not None:
-            masks.append(pc.greater_equal(table["entity_id"], first))
+            conditions.append(pc.field("entity_id") >= first)
         if last is not None:
-            masks.append(pc.less_equal(table["entity_id"], last))
-        return reduce(pc.and_, masks).combine_chunks()
+            conditions.append(pc.field("entity_id") <= last)
+    whole: pc.Expression | None = None
+    for condition in conditions:
+        whole = condition if whole is None else whole & condition
+    return whole
+
+
+def _filtered(table: pa.Table, condition: pc.Expression | None) -> pa.Table:
+    return table if condition is None else table.filter(condition)
+
+
+def _rows_of(tables: Sequence[pa.Table], condition: pc.Expression | None) -> pa.ChunkedArray:
+    """Return the numbers of the rows for which a condition holds, counted through all of the tables."""
+    table = pa.concat_tables(tables)
+    return _filtered(table.append_column("row", pa.arange(0, table.num_rows, 1)), condition)["row"]
 
 
 def _consistent(data_dir: Path, upto: int | None) -> tuple[LogFiles, pa.Table]:

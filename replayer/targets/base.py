@@ -13,10 +13,14 @@ __all__ = ["Target", "WindowWriter"]
 
 
 class WindowWriter(Protocol):
-    """Takes the points of one window."""
+    """Takes points of one normalizer."""
 
     def write(self, points: Sequence[Point]) -> None:
-        """Write points; see Target.write."""
+        """Write points; when it returns, the target has said that they are written.
+
+        Raises TargetUnreachable, TargetBusy, TargetRefused, BatchTooLarge: nothing of it counts as written.
+        Raises LinesRefused: at least one line is not taken, the others may be written or not.
+        """
 
 
 class Target(ABC):
@@ -27,10 +31,13 @@ class Target(ABC):
     """
 
     batch: ClassVar[int] = 5_000
-    """Points that `write` is given at once, at most."""
+    """Points that a writer is given at once, at most."""
 
     live_seconds: ClassVar[float] = 0.0
     """The follower waits so long at least between two live writes."""
+
+    replaces: ClassVar[bool] = True
+    """A point that is written live takes the place of one with the same key. Fields that it lacks stay."""
 
     name: str
     """What it is: its kind and address. The ledger's entries belong to it."""
@@ -46,19 +53,15 @@ class Target(ABC):
         """
 
     def prepare(self, points: Sequence[Point]) -> None:  # noqa: B027 (nothing, unless a target says otherwise)
-        """Do what `write` needs of this process alone, so that it can be done while the target works on others."""
+        """Do what writing needs of this process alone, so that it can be done while the target works on others."""
 
     @abstractmethod
-    def write(self, points: Sequence[Point]) -> None:
-        """Write points; when it returns, the target has said that they are written.
-
-        Raises TargetUnreachable, TargetBusy, TargetRefused, BatchTooLarge: nothing of it counts as written.
-        Raises LinesRefused: at least one line is not taken, the others may be written or not.
-        """
+    def live(self, normalizer: str) -> WindowWriter:
+        """Return a writer for points that a normalizer makes as they come."""
 
     @abstractmethod
-    def window(self, start: int, upto: int) -> AbstractContextManager[WindowWriter]:
-        """Return a writer for all points that the records up to seq `upto` make in the window.
+    def window(self, start: int, upto: int, normalizer: str) -> AbstractContextManager[WindowWriter]:
+        """Return a writer for all points that a normalizer makes in the window of the records up to seq `upto`.
 
         The window begins at `start` (microseconds UTC).
         A target that keeps whole windows replaces it when the context ends without an exception, else leaves it as it was.
