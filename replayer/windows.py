@@ -76,16 +76,20 @@ def scan_for(
 
 def _condition(reads: Reads) -> pc.Expression:
     """Return what Reads.wants says, for Arrow."""
-    condition = pc.field("event_type").isin(list(reads.event_types))
+    condition = pc.field("event_type").isin(_texts(reads.event_types))
     if reads.sources:
-        condition &= pc.field("source").isin(list(reads.sources))
+        condition &= pc.field("source").isin(_texts(reads.sources))
     if reads.entities or reads.domains:
         entity = pc.field("entity_id")
-        any_of = entity.isin(list(reads.entities))
+        any_of = entity.isin(_texts(reads.entities))
         for domain in reads.domains:
             any_of |= pc.starts_with(entity, f"{domain}.")
         condition &= (pc.field("event_type") == POLLED) | (entity.is_valid() & any_of)
     return condition
+
+
+def _texts(texts: Sequence[str]) -> pa.Array:
+    return pa.array(texts, pa.string())
 
 
 class Span(NamedTuple):
