@@ -71,7 +71,15 @@ def scan_for(
     entities: tuple[str | None, str | None] | None = None,
 ) -> Iterator[pa.Table]:
     """Yield tables of the records that a normalizer reads, with time in [start, end); see LogView.scan."""
-    yield from view.scan(columns, start=start, end=end, entities=entities, wanted=_condition(normalizer.reads))
+    reads = normalizer.reads
+    yield from view.scan(
+        columns,
+        start=start,
+        end=end,
+        event_types=reads.event_types,
+        entities=entities,
+        wanted=_condition(reads),
+    )
 
 
 def _condition(reads: Reads) -> pc.Expression:

@@ -39,6 +39,7 @@ class LogView:
         self.slices = [part for part in files.slices if upto is None or part.first <= upto]
         self._upto = upto
         self._bounds: dict[Path, list[tuple[int, int]]] = {}
+        self._event_types: dict[tuple[Slice, int], frozenset[str]] = {}  # of the row groups that were read
 
     @property
     def last_seq(self) -> int:
@@ -71,6 +72,9 @@ class LogView:
             ]
             last = part.last if self._upto is None else min(part.last, self._upto)
             for group in groups:
+                known = self._event_types.get((part, group))
+                if event_types is not None and known is not None and known.isdisjoint(event_types):
+                    continue
                 yield from self._scan_group(part, last, group, columns, condition)
         if self.tail.num_rows:
             yield _filtered(self.tail, condition).select(list(columns))
@@ -81,7 +85,10 @@ class LogView:
         """Yield what is wanted of a row group; the wide columns are read only where there is anything."""
         narrow = list(segment.read_rows(part.segment, part.first, last, _NARROW, [group]))
         tables: Iterable[pa.Table] = narrow
-        rows = _rows_of(narrow, condition)
+        whole = pa.concat_tables(narrow)
+        if (part, group) not in self._event_types:
+            self._event_types[part, group] = frozenset(pc.unique(whole["event_type"]).to_pylist())
+        rows = _filtered(whole.append_column("row", pa.arange(0, whole.num_rows, 1)), condition)["row"]
         if not len(rows):
             return
         if not set(columns) <= set(_NARROW):
@@ -141,12 +148,6 @@ def _condition(
 
 def _filtered(table: pa.Table, condition: pc.Expression | None) -> pa.Table:
     return table if condition is None else table.filter(condition)
-
-
-def _rows_of(tables: Sequence[pa.Table], condition: pc.Expression | None) -> pa.ChunkedArray:
-    """Return the numbers of the rows for which a condition holds, counted through all of the tables."""
-    table = pa.concat_tables(tables)
-    return _filtered(table.append_column("row", pa.arange(0, table.num_rows, 1)), condition)["row"]
 
 
 def _consistent(data_dir: Path, upto: int | None) -> tuple[LogFiles, pa.Table]:
