@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from ..storage.reader import records_of
 from ..storage.record import COLUMNS, ORIGIN_RANK, Record
-from ..storage.view import LogView
+from ..storage.view import LogView, chosen_rows
 from .home import Home
 from .normalizers.base import Fold, Normalizer, Reading, Reason, SetAside, Summarizer
 from .point import Point
@@ -81,7 +81,7 @@ def _points_by_entity(
     for entities in wanted_entities(view, normalizer, start, end, counts):
         tables = scan_for(view, normalizer, COLUMNS, start=start, end=end, entities=entities)
         batch: list[Candidate] = []
-        for records in _in_order(tables):
+        for records in _in_order(_chosen(tables, normalizer, counts)):
             # Copies of one point lie side by side; those at the end may have more in the next chunk.
             batch += normalized(records, normalizer, home, counts)
             ready, batch = _without_last_moment(batch)
@@ -89,6 +89,16 @@ def _points_by_entity(
                 yield _winners(ready, counts)
         if batch:
             yield _winners(batch, counts)
+
+
+def _chosen(tables: Iterable[pa.Table], normalizer: Normalizer, counts: Counts) -> Iterator[pa.Table]:
+    """Yield what of tables is to be projected; the rest is set aside."""
+    for table in tables:
+        chosen = chosen_rows(table, normalizer.choice)
+        if chosen.num_rows < table.num_rows:
+            counts.events += table.num_rows - chosen.num_rows
+            counts.set_aside(Reason.NOT_CHOSEN, table.num_rows - chosen.num_rows)
+        yield chosen
 
 
 def _in_order(tables: Iterable[pa.Table]) -> Iterator[list[Record]]:
@@ -190,6 +200,9 @@ def candidates_in(
 def readings_of(record: Record, summarizer: Summarizer, home: Home, counts: Counts) -> list[Reading]:
     """Return what a record says of meters, at its own time."""
     counts.events += 1
+    if not summarizer.choice.chosen(record):
+        counts.set_aside(Reason.NOT_CHOSEN)
+        return []
     try:
         readings = summarizer.readings(record, home.at(record.time))
     except SetAside as error:
@@ -263,8 +276,12 @@ def normalized(records: Sequence[Record], normalizer: Normalizer, home: Home, co
     candidates: list[Candidate] = []
     normalize, at = normalizer.normalize, home.at
     back, ahead = normalizer.back, normalizer.ahead
+    everything, chosen = normalizer.choice.everything, normalizer.choice.chosen
     for record in records:
         counts.events += 1
+        if not everything and not chosen(record):
+            counts.set_aside(Reason.NOT_CHOSEN)
+            continue
         try:
             for point in normalize(record, at(record.time)):
                 if -back <= point.time // 1000 - record.time <= ahead:

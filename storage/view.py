@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..choice import Choice
 from ..errors import LogCorrupt
 from . import segment
 from .manifest import Slice
@@ -16,7 +17,7 @@ from .reader import LogFiles, TailPart, list_files
 from .record import COLUMNS
 from .tail import read_tail
 
-__all__ = ["LogView"]
+__all__ = ["LogView", "chosen_rows"]
 
 _NARROW = ("seq", "time", "source", "event_type", "entity_id")
 """The columns that decide what is wanted."""
@@ -109,6 +110,21 @@ class LogView:
                 bounds = [_bounds(file.metadata.row_group(group)) for group in range(file.num_row_groups)]
             self._bounds[part.segment.path] = bounds
         return bounds
+
+
+def chosen_rows(table: pa.Table, choice: Choice) -> pa.Table:
+    """Return the rows of a table that are chosen; it has the columns event_type and entity_id.
+
+    Each entity and each event type of the table is asked for once.
+    """
+    if choice.everything:
+        return table
+    for column, wants in (("event_type", choice.wants_type), ("entity_id", choice.wants_entity)):
+        names = pc.unique(table[column]).to_pylist()
+        unwanted = [name for name in names if name is not None and not wants(name)]
+        if unwanted:
+            table = table.filter(pc.invert(pc.is_in(table[column], pa.array(unwanted, pa.string()))))
+    return table
 
 
 def _bounds(group: pq.RowGroupMetaData) -> tuple[int, int]:

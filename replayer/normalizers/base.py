@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
+from ...choice import Choice
 from ...storage.record import Record
 from ..home import HOME_TYPES, HomeView
 from ..point import Point
@@ -25,6 +26,7 @@ __all__ = [
     "Reading",
     "Fold",
     "Summarizer",
+    "Retired",
 ]
 
 POLLED: Final = "polled"
@@ -40,6 +42,7 @@ class Reason(StrEnum):
     ERROR_ANSWER = "the service answered with an error"
     UNKNOWN_FORM = "what the service answered is not in a form that is known"
     NO_VALUE = "it holds no value of what is projected"
+    NOT_CHOSEN = "the settings leave it out of what is projected (replay.include, replay.exclude)"
     OUT_OF_REACH = "a point lies further from its record than the normalizer declares"
     FAILED = "the normalizer failed on it"
 
@@ -116,13 +119,16 @@ class Normalizer(ABC):
     reads: Reads
     """Which records it reads; may depend on its settings."""
 
+    choice: Choice = Choice()
+    """Which of these are projected: what the settings say for all normalizers. A part of the fingerprint."""
+
     def __init__(self, section: Mapping[str, Any] | None = None) -> None:
         """`section` is its section of homeiq.yaml; raises pydantic's ValidationError for a value that can't be read."""
         self.settings = self.settings_model.model_validate(dict(section or {}))
 
     def wants(self, record: Record) -> bool:
-        """Tell whether it reads a record."""
-        return self.reads.wants(record)
+        """Tell whether a record is one that it reads, and is to be projected."""
+        return self.reads.wants(record) and self.choice.chosen(record)
 
     @abstractmethod
     def normalize(self, record: Record, home: HomeView) -> list[Point]:
@@ -175,3 +181,20 @@ class Summarizer(Normalizer):
         """Return what the record's readings make when they stand alone."""
         readings = sorted(self.readings(record, home), key=lambda reading: reading.meter)
         return self.fold().step(readings, home.zone) if readings else []
+
+
+class Retired(Normalizer):
+    """One that is no more: it reads nothing and makes nothing, so that what it once made is left over."""
+
+    version = 0
+    of_home: ClassVar[tuple[str, ...]] = ()
+    reads = Reads((), ())
+
+    def __init__(self, name: str, measurements: Sequence[str]) -> None:
+        super().__init__()
+        self.name = name  # type: ignore[misc]
+        self.measurements = tuple(measurements)  # type: ignore[misc]
+
+    def normalize(self, record: Record, home: HomeView) -> list[Point]:
+        """Return nothing."""
+        return []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -19,14 +19,24 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
+from ...choice import Choice
 from ...errors import SettingsError
 from ...storage.record import Record, decode
 from ...storage.tail import lines_of
 from ..home import HOME_TYPES, Home, HomeView
+from ..ledger import Ledger
 from ..point import Point, line
-from .base import Normalizer, SetAside, Summarizer
+from .base import Normalizer, Retired, SetAside, Summarizer
 
-__all__ = ["GROUP", "fingerprint", "golden_lines", "golden_records", "normalizer_classes", "normalizers"]
+__all__ = [
+    "GROUP",
+    "fingerprint",
+    "golden_lines",
+    "golden_records",
+    "normalizer_classes",
+    "normalizers",
+    "with_retired",
+]
 
 GROUP = "homeiq.normalizers"
 
@@ -55,9 +65,21 @@ def normalizer_classes() -> dict[str, type[Normalizer]]:
     return dict(sorted(found.items()))
 
 
-def normalizers(section: Sections = lambda name: {}) -> list[Normalizer]:
-    """Return a new instance of each normalizer; `section` gives its section of homeiq.yaml. Raises SettingsError."""
-    return [_new(kind, section(name)) for name, kind in normalizer_classes().items()]
+def normalizers(section: Sections = lambda name: {}, choice: Choice | None = None) -> list[Normalizer]:
+    """Return a new instance of each normalizer; `section` gives its section of homeiq.yaml.
+
+    Each projects what is chosen, by default everything that it reads. Raises SettingsError.
+    """
+    found = [_new(kind, section(name)) for name, kind in normalizer_classes().items()]
+    for normalizer in found:
+        normalizer.choice = choice or Choice()
+    return found
+
+
+def with_retired(now: Sequence[Normalizer], ledger: Ledger) -> list[Normalizer]:
+    """Return the normalizers, and in the place of those that once wrote to a target and are no more, a Retired one."""
+    gone = sorted(ledger.normalizers() - {normalizer.name for normalizer in now})
+    return [*now, *(Retired(name, ledger.measurements(name)) for name in gone)]
 
 
 def _new(kind: type[Normalizer], section: Mapping[str, Any]) -> Normalizer:
@@ -85,7 +107,7 @@ def golden_lines(normalizer: Normalizer) -> Iterator[str]:
     home.learn_all(record for record in records if record.event_type in HOME_TYPES)
     points_of = _points_in_turn(normalizer)
     for record in records:
-        if normalizer.wants(record):
+        if normalizer.reads.wants(record):
             try:
                 for point in points_of(record, home.at(record.time)):
                     yield line(point)
@@ -104,11 +126,13 @@ def _points_in_turn(normalizer: Normalizer) -> Callable[[Record, HomeView], Iter
 def fingerprint(normalizer: Normalizer) -> str:
     """Return what tells one state of a normalizer from another.
 
-    Its version, its settings, and what it makes of its golden records; of one that has none, its source.
+    Its version, its settings, what it makes of its golden records (of one that has none, its source), and what is chosen to
+    be projected, where that is not everything.
     """
     digest = hashlib.blake2b(digest_size=8)
     digest.update(orjson.dumps(normalizer.settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS))
     lines = list(golden_lines(normalizer))
     for text in lines or [inspect.getsource(type(normalizer))]:
         digest.update(text.encode("utf-8", "replace") + b"\n")
-    return f"{normalizer.version}-{digest.hexdigest()}"
+    chosen = normalizer.choice.digest()
+    return f"{normalizer.version}-{digest.hexdigest()}" + (f"-{chosen}" if chosen else "")
