@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from ...clock import from_iso
@@ -15,7 +16,7 @@ from ...storage.record import Record
 from ...verbatim import loads, storable
 from ..home import HomeView
 from ..point import NONE, Field, FieldBlock, Point, Series
-from .attributes import AttributeFields, UnitsOfAttributes
+from .attributes import AttributeFields, UnitsOfAttributes, carries_credential
 from .base import Normalizer, Reads, Reason, SetAside
 from .state_text import Change, Context, NewState, OldState, read_change
 from .units import CONVERSIONS, convert
@@ -38,6 +39,8 @@ _OF_HOME: Final = {
 }
 """Attributes that these entities give in the home's own unit of temperature, and whether one is a difference."""
 
+_DOMAINS_OF_TEXT: Final = frozenset({"input_text", "text"})
+
 _DOMAINS_OF_HOME: Final = frozenset({"climate", "water_heater"})
 
 _UNITS_OF_WEATHER: Final = {
@@ -54,6 +57,7 @@ _CONTEXT: Final = ("id", "parent_id", "user_id")
 
 _CACHED = 50_000
 _DESCRIBED = 32
+_DESCRIBED_BYTES = 16_384
 
 
 def number_of(text: str) -> float | None:
@@ -71,7 +75,7 @@ class HomeAssistantNormalizer(Normalizer):
     """See the module."""
 
     name: ClassVar[str] = "home_assistant"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
     by_entity: ClassVar[bool] = True
     reads = Reads(sources=("home_assistant", "pushed"), event_types=("state_changed", "state"))
@@ -84,10 +88,11 @@ class HomeAssistantNormalizer(Normalizer):
 
     def normalize(self, record: Record, home: HomeView) -> list[Point]:
         """Return the one point of a state; see Normalizer.normalize."""
-        change = read_change(record)
-        if change is not None and record.entity_id is not None:
-            described = self._described_before(record.entity_id, bytes(change.new_state.attributes), home)
-            if described is not None:
+        entity_id = record.entity_id
+        if entity_id is not None and entity_id.partition(".")[0] not in _DOMAINS_OF_TEXT:
+            change = read_change(record)
+            described = change and self._described_before(entity_id, bytes(change.new_state.attributes), home)
+            if change and described:
                 return [self._state(record, change, described, home)]
         return [self._read_in_full(record, home)]
 
@@ -103,13 +108,14 @@ class HomeAssistantNormalizer(Normalizer):
             if not isinstance(data, dict) or "new_state" not in data:
                 raise SetAside(Reason.INCOMPLETE, "there is no new_state")
             new, old, context = data["new_state"], data.get("old_state"), content.get("context")
+        before = _old_state(record.entity_id, old)
         if new is None:
-            return self._removal(record, _old_state(old), _context(context), home)
+            return self._removal(record, before, _context(context), home)
         if not isinstance(new, dict):
             raise SetAside(Reason.INCOMPLETE, "the state is not an object")
         if record.entity_id is None or new.get("state") is None:
             raise SetAside(Reason.INCOMPLETE, "there is no entity_id, or no state")
-        change = Change(NewState(new["state"], context=_context(new.get("context"))), _old_state(old))
+        change = Change(NewState(new["state"], context=_context(new.get("context"))), before)
         return self._state(record, change, self._describe(record.entity_id, new.get("attributes"), home), home)
 
     def _described_before(self, entity_id: str, attributes: bytes, home: HomeView) -> _Described | None:
@@ -126,7 +132,8 @@ class HomeAssistantNormalizer(Normalizer):
                 return None
             left_out = dict(self.attributes.left_out)
             described = self._describe(entity_id, content, home)
-            if left_out == self.attributes.left_out:  # else it is to be counted each time
+            known = left_out == self.attributes.left_out  # else it is to be counted each time
+            if known and len(attributes) <= _DESCRIBED_BYTES:
                 if len(self._described) >= _DESCRIBED:
                     self._described.clear()
                 self._described[key] = described
@@ -166,14 +173,18 @@ class HomeAssistantNormalizer(Normalizer):
             named,
             others,
             NONE if device_class is None else str(device_class),
+            _is_password(domain, attributes),
         )
 
     def _state(self, record: Record, change: Change, described: _Described, home: HomeView) -> Point:
         new, old = change.new_state, change.old_state
         state = _text(new.state)
-        fields: dict[str, Field] = {"origin": record.origin, "state": state}
+        fields: dict[str, Field] = {"origin": record.origin}
         available = state not in _UNAVAILABLE
-        number = number_of(state) if available else None
+        hidden = (described.password and available) or carries_credential(state)
+        if not hidden:
+            fields["state"] = state
+        number = number_of(state) if available and not hidden else None
         if number is not None:
             fields["value"] = number if described.unit is None else convert(number, described.unit)
         fields["available"] = available
@@ -228,28 +239,35 @@ class HomeAssistantNormalizer(Normalizer):
         return series
 
 
+@dataclass(slots=True)
 class _Described:
     """What the attributes of an entity, and the registries, say: the same for many states."""
 
-    __slots__ = ("device_class", "entity_id", "named", "others", "series", "unit")
-
-    def __init__(
-        self, entity_id: str, unit: str | None, named: FieldBlock, others: FieldBlock, device_class: str
-    ) -> None:
-        self.entity_id = entity_id
-        self.unit = unit
-        self.named = named
-        self.others = others
-        self.device_class = device_class
-        self.series: dict[str, Series] = {}  # by part of the day
+    entity_id: str
+    unit: str | None
+    named: FieldBlock
+    others: FieldBlock
+    device_class: str
+    password: bool
+    series: dict[str, Series] = field(default_factory=dict)  # by part of the day
 
 
 def _text(value: Any) -> str:
     return value if type(value) is str and value.isascii() else storable(str(value)) or ""
 
 
-def _old_state(content: Any) -> OldState | None:
-    return OldState(content.get("state"), content.get("last_changed")) if isinstance(content, dict) else None
+def _is_password(domain: str, attributes: Any) -> bool:
+    """Tell whether Home Assistant hides a state as a password."""
+    return domain in _DOMAINS_OF_TEXT and isinstance(attributes, dict) and attributes.get("mode") == "password"
+
+
+def _old_state(entity_id: str | None, content: Any) -> OldState | None:
+    if not isinstance(content, dict):
+        return None
+    state = content.get("state")
+    if _is_password((entity_id or "").partition(".")[0], content.get("attributes")):
+        state = state if type(state) is str and state in _UNAVAILABLE else None
+    return OldState(state, content.get("last_changed"))
 
 
 def _context(content: Any) -> Context | None:
@@ -258,7 +276,7 @@ def _context(content: Any) -> Context | None:
 
 def _add_old(fields: dict[str, Field], time: int | None, old: OldState) -> None:
     """Add the old state, and how long it had lasted at `time` (seconds), from the record's own words alone."""
-    if type(old.state) is str:
+    if type(old.state) is str and not carries_credential(old.state):
         fields["old_state"] = _text(old.state)
     try:
         lasted = None if time is None else (time - from_iso(old.last_changed)) / 1e6
@@ -271,13 +289,13 @@ def _add_old(fields: dict[str, Field], time: int | None, old: OldState) -> None:
 def _context_fields(context: Context | None) -> dict[str, Field]:
     fields: dict[str, Field] = {}
     if context is not None:
-        for value, field in (
+        for value, name in (
             (context.id, "context_id"),
             (context.parent_id, "context_parent_id"),
             (context.user_id, "context_user_id"),
         ):
             if type(value) is str:
-                fields[field] = _text(value)
+                fields[name] = _text(value)
     return fields
 
 

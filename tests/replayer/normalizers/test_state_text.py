@@ -33,7 +33,7 @@ names = texts | st.sampled_from(
 )
 some_attributes = st.dictionaries(names, values, max_size=5)
 old_states = values | st.fixed_dictionaries({"state": values, "last_changed": values | st.just("2026-11-22T23:00:00Z")})
-entity_ids = st.sampled_from(["sensor.a", "climate.b", "weather.c"])
+entity_ids = st.sampled_from(["sensor.a", "climate.b", "weather.c", "text.d"])
 
 
 def said(normalizer: HomeAssistantNormalizer, record: Record) -> str:
@@ -112,6 +112,15 @@ def test_a_damaged_text_gives_the_same_too(place: int, cut: int, put: str) -> No
 )
 def test_what_must_be_read_in_full(raw: str) -> None:
     assert read_change(Record(1, 0, 0, "home_assistant", "live", "state_changed", "a.b", None, raw)) is None
+
+
+@pytest.mark.parametrize("text", ["hunter2", "unknown"])
+def test_the_old_text_of_a_password_is_not_shown_either(text: str) -> None:
+    old = {"state": text, "attributes": {"mode": "password"}}
+    shown = numbered([state("text.d", "x", DAY_0, attributes={"mode": "text"}, old=old)])[0]
+    hidden = numbered([state("text.d", text, DAY_0, attributes={"mode": "password"})])[0]
+    for record in (shown, hidden):
+        assert (text in said(HomeAssistantNormalizer(), record)) == (text == "unknown")
 
 
 def test_true_is_not_one_and_one_is_not_one_point_nought_in_a_list() -> None:
