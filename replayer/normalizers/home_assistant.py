@@ -1,7 +1,8 @@
 """Home Assistant's states → the measurement `home_assistant_events`. Pure.
 
 Reads `state_changed` events, and `state` records, which are one state of a snapshot or of the history: the same state
-gives the same point, whichever way it came.
+gives the same point, whichever way it came. A pushed event may be flat (`new_state` beside `event_type`, without `data`), and
+its states may be only their texts.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class HomeAssistantNormalizer(Normalizer):
     """See the module."""
 
     name: ClassVar[str] = "home_assistant"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
     reads = Reads(sources=("home_assistant", "pushed"), event_types=("state_changed", "state"))
 
@@ -89,8 +90,10 @@ class HomeAssistantNormalizer(Normalizer):
         else:
             data = content.get("data") if isinstance(content, dict) else None
             if not isinstance(data, dict) or "new_state" not in data:
-                raise SetAside(Reason.INCOMPLETE, "there is no new_state")
+                data = _flat(record, content)
             new, old, context = data["new_state"], data.get("old_state"), content.get("context")
+        if record.source == "pushed":
+            new, old = _whole(new), _whole(old)
         if new is None:
             return [self._removal(record, old, context, home)]
         if not isinstance(new, dict):
@@ -190,6 +193,18 @@ class HomeAssistantNormalizer(Normalizer):
                 },
             )
         return Point(series, fields, record.time * 1000, record.seq)
+
+
+def _flat(record: Record, content: Any) -> dict[str, Any]:
+    """Return what holds the states of a pushed event that has no `data` around them."""
+    if record.source != "pushed" or not isinstance(content, dict) or "new_state" not in content:
+        raise SetAside(Reason.INCOMPLETE, "there is no new_state")
+    return content
+
+
+def _whole(state: Any) -> Any:
+    """Return a state of which a pushed event gave only the text."""
+    return {"state": state} if isinstance(state, str) else state
 
 
 def _add_context(fields: dict[str, Field], context: Any) -> None:
