@@ -8,17 +8,19 @@ Precedence, highest first: the names that HomeIQ installations already have (HOM
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
     InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -28,6 +30,7 @@ from .errors import SettingsError
 
 __all__ = [
     "HomeAssistantSettings",
+    "HttpSettings",
     "InfluxDBSettings",
     "RecordingSettings",
     "ReplaySettings",
@@ -59,6 +62,14 @@ def _http_url(value: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+def _names(value: Any) -> Any:
+    """Read a list of names that stands in one text, separated by commas, as a variable has it."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 
 
 def _user_data_dir() -> Path:
@@ -119,6 +130,37 @@ class RecordingSettings(_Section):
     heartbeat_seconds: float = Field(default=60.0, gt=0, le=60.0, description="seconds between two heartbeat records")
     seal_records: int = Field(default=50_000, ge=1, description="a tail of so many records is sealed into a segment")
     seal_hours: float = Field(default=24.0, gt=0, description="a tail that old is sealed, however small")
+    silence_after_minutes: float = Field(
+        default=15.0, gt=0, description="so many minutes without any event, and /ready says that something is wrong"
+    )
+
+
+class HttpSettings(_Section):
+    """Where the recorder takes events by POST, and says how it is."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(default=8002, ge=0, le=65_535, description="0 takes a free one")
+    token: SecretStr = SecretStr("")
+    allowed_hosts: Names = Field(default=(), description="names by which it may be addressed, besides its own")
+    max_body_bytes: int = Field(default=4_000_000, ge=1_000, description="a body may be so large, also uncompressed")
+
+    @property
+    def loopback(self) -> bool:
+        """Only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def wrong(self) -> str:
+        """Return one sentence on what must not be, and what to do, or an empty text."""
+        if not self.enabled or self.loopback or self.token.get_secret_value():
+            return ""
+        return (
+            f"http.host {self.host or '(empty)'} can be reached from other machines:"
+            " set http.token, or HOMEIQ_HTTP__TOKEN, or http.host 127.0.0.1"
+        )
 
 
 class ReplaySettings(_Section):
@@ -149,6 +191,7 @@ class Settings(BaseSettings):
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     influxdb: InfluxDBSettings = InfluxDBSettings()
     recording: RecordingSettings = RecordingSettings()
+    http: HttpSettings = HttpSettings()
     replay: ReplaySettings = ReplaySettings()
 
     @classmethod

@@ -22,7 +22,7 @@ from ..connectors.simulated import DEFAULT_SPEED, DEFAULT_TOKEN, SimulatedHome, 
 from ..errors import UsageError
 from ..recorder.companion import Companion
 from ..recorder.daemon import Recorder
-from ..settings import HomeAssistantSettings, RecordingSettings
+from ..settings import HomeAssistantSettings, HttpSettings, RecordingSettings
 from ..storage.log import log_folder
 from .record import follow_command
 from .terminal import print_line, say
@@ -68,7 +68,10 @@ def _refuse_or_continue(folder: Path) -> int:
 
     found = query(
         folder,
-        "SELECT count(*) FILTER (origin <> 'simulated' AND event_type NOT LIKE 'homeiq_%') AS real,"
+        "SELECT count(*) FILTER (origin <> 'simulated' AND source <> 'pushed' AND event_type NOT LIKE 'homeiq_%')"
+        " + CASE WHEN count(*) FILTER (origin = 'simulated' AND source = 'home_assistant') > 0 THEN 0"
+        " ELSE count(*) FILTER (source = 'pushed' AND origin <> 'simulated' AND event_type NOT LIKE 'homeiq_%') END"
+        " AS real,"
         " max(epoch_us(time)) FILTER (event_type = 'state_changed') AS last FROM events",
     )
     row: Mapping[str, Any] = found.to_pylist()[0] if found is not None else {}
@@ -89,7 +92,15 @@ async def _demo(folder: Path, seconds: float | None, seed: int, start: int) -> N
         environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
         companion = Companion(follow_command(folder, Path(os.devnull)), "the follower", environment)
         connector = HomeAssistantConnector(settings)
-        recorder = Recorder(folder, RecordingSettings(), [connector], companion=companion, purpose="homeiq demo")
+        recorder = Recorder(
+            folder,
+            RecordingSettings(),
+            [connector],
+            companion=companion,
+            purpose="homeiq demo",
+            http=HttpSettings(),
+            any_port=True,
+        )
         say(f"a simulated home, {DEFAULT_SPEED:.0f} times as fast as life; Ctrl-C ends it")
         await recorder.run(lambda recorder: _show(recorder, seconds))
     finally:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..connectors.base import Connector
 from ..connectors.home_assistant.client import HomeAssistantConnector
+from ..errors import SettingsError
 from ..recorder.companion import Companion
 from ..recorder.daemon import Recorder, Watcher
 from ..settings import Settings
@@ -45,7 +46,9 @@ def follow_command(data_dir: Path, config: Path | None) -> list[str]:
 def run_recorder(
     settings: Settings, companion: Companion | None, *, purpose: str, watcher: Watcher | None = None
 ) -> None:
-    """Record what is configured; say what is missing, and go on without it."""
+    """Record what is configured; say what is missing, and go on without it. Raises SettingsError."""
+    if wrong := settings.http.wrong():
+        raise SettingsError(wrong)
     missing = settings.home_assistant.missing()
     if missing:
         _log.warning("%s; recording goes on without it", missing)
@@ -56,5 +59,13 @@ def run_recorder(
 async def _run(
     settings: Settings, connectors: list[Connector], companion: Companion | None, purpose: str, watcher: Watcher | None
 ) -> None:
-    recorder = Recorder(settings.data_dir, settings.recording, connectors, companion=companion, purpose=purpose)
+    recorder = Recorder(
+        settings.data_dir,
+        settings.recording,
+        connectors,
+        companion=companion,
+        purpose=purpose,
+        http=settings.http,
+        unconfigured=settings.home_assistant.missing(),
+    )
     await recorder.run(watcher)

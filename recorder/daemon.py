@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from ..clock import SECOND, Clock, SystemClock
 from ..connectors.base import Connector
-from ..settings import RecordingSettings
+from ..settings import HttpSettings, RecordingSettings
 from ..storage.log import EventLog
 from ..storage.record import housekeeping_event
 from .companion import Companion
 from .control import ControlServer
+from .disk import MEASURE_SECONDS
+from .health import Health
 from .intake import Intake
 from .latest import Latest
 from .sealing import Sealer
@@ -50,8 +52,15 @@ class Recorder:
         clock: Clock | None = None,
         companion: Companion | None = None,
         purpose: str = "homeiq record",
+        http: HttpSettings | None = None,
+        any_port: bool = False,
+        unconfigured: str = "",
     ) -> None:
-        """Open the log; raises LogLocked, LogNotWritable, LogCorrupt."""
+        """Open the log; raises LogLocked, LogNotWritable, LogCorrupt.
+
+        With `http` it listens there (at a free port instead, if `any_port` and that one is in use). `unconfigured` says
+        what is not set, and why it can't be ready therefore.
+        """
         self._clock = clock or SystemClock()
         self._settings = settings
         self._companion = companion
@@ -62,6 +71,9 @@ class Recorder:
         self._stop = asyncio.Event()
         self.intake = Intake(self.log, settings, self._clock, self._latest)
         self.supervisors = [Supervisor(connector, self.intake, self._clock) for connector in connectors]
+        self.health = Health(self.log, self.intake, settings, self._clock, unconfigured)
+        self.health.sources = [supervisor.state for supervisor in self.supervisors]
+        self._http = (http, any_port)
         self._sealer = Sealer(self.log, self.intake, settings, self._clock)
         self._clock_offset = self._wall_minus_monotonic()
 
@@ -85,12 +97,14 @@ class Recorder:
         beside = [asyncio.create_task(self._companion.run())] if self._companion else []
         beside += [asyncio.ensure_future(watcher(self))] if watcher else []
         _log.info("recording into %s", self.log.data_dir)
+        answering = self._answer()
         try:
             await self._stop.wait()
         finally:
             scheduler.shutdown(wait=False)
             await _cancel(sources)
             await control.stop()
+            await _cancel(answering)
             await self._close(writing)
             if self._companion:
                 await self._companion.end(FOLLOWER_GRACE_SECONDS)
@@ -98,13 +112,17 @@ class Recorder:
 
     def status(self) -> dict[str, Any]:
         """Return the recorder's live facts, as JSON may hold them."""
-        return {
-            "durable_seq": self.intake.durable_seq,
-            "taken": self.intake.taken,
-            "dropped": self.intake.dropped,
-            "problem": self.intake.problem,
-            "sources": [asdict(supervisor.state) for supervisor in self.supervisors],
-        }
+        return self.health.status()
+
+    def _answer(self) -> list[asyncio.Task[None]]:
+        """Begin to listen for HTTP, where it is wanted: only then aiohttp is loaded."""
+        settings, any_port = self._http
+        if settings is None or not settings.enabled:
+            return []
+        from .http import HttpServer
+
+        server = HttpServer(settings, self.health, self._latest.keys, self._clock, any_port=any_port)
+        return [asyncio.create_task(server.run())]
 
     async def _close(self, writing: asyncio.Task[None]) -> None:
         self._record("stopped", process=os.getpid())
@@ -118,6 +136,9 @@ class Recorder:
         scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None})
         scheduler.add_job(self._heartbeat, "interval", seconds=self._settings.heartbeat_seconds)
         scheduler.add_job(self._watch_clock, "interval", seconds=1)
+        scheduler.add_job(
+            self.health.measure_disk, "interval", seconds=MEASURE_SECONDS, next_run_time=datetime.now(UTC)
+        )
         scheduler.add_job(self._sealer.seal_if_due, "interval", seconds=_SEAL_CHECK_SECONDS)
         scheduler.start()
         return scheduler

@@ -1,4 +1,4 @@
-"""What was recorded last of each entity and registry, so that a snapshot adds only what is new.
+"""What was recorded last of each entity and registry, so that a snapshot adds only what is new, and requests' keys.
 
 It is kept in `recorder.sqlite`, a cache that says which seq it reaches. What came after is read from the tails; where the
 cache is missing, or ahead of the log, a child process makes it anew from the whole log:
@@ -17,9 +17,11 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from ..connectors.pushed import SOURCE as PUSHED
 from ..storage.log import log_folder, tails_in
 from ..storage.record import Event, Record
 from ..storage.tail import read_tail
+from .idempotency import Keys
 
 __all__ = ["Latest", "main"]
 
@@ -27,6 +29,10 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS reach (seq INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS entity (entity_id TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS registry (name TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS idempotency (
+    key TEXT NOT NULL, digest TEXT NOT NULL, received_at INTEGER NOT NULL, count INTEGER NOT NULL, done INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL
+);
 """
 
 _SNAPSHOT_ORIGINS = ("snapshot", "simulated")
@@ -34,9 +40,10 @@ _log = logging.getLogger(__name__)
 
 
 class Latest:
-    """The time (microseconds UTC) of each entity's latest state, and a digest of each registry's text."""
+    """The time (microseconds UTC) of each entity's latest state, a digest of each registry's text, and `keys`."""
 
     def __init__(self) -> None:
+        self.keys = Keys()
         self.entities: dict[str, int] = {}
         self.registries: dict[str, bytes] = {}
 
@@ -46,6 +53,8 @@ class Latest:
         Only what a snapshot brings can say nothing new; all else is always recorded.
         """
         event_type = event.event_type
+        if event.source == PUSHED:  # what somebody says of an entity hides nothing of what Home Assistant says of it
+            return True
         if event_type == "state_changed":
             if event.entity_id is not None:
                 self.entities[event.entity_id] = event.time
@@ -67,6 +76,7 @@ class Latest:
         """Remember what these records say, which must come in order of seq."""
         for record in records:
             self.is_new(record)
+            self.keys.learn(record)
 
     def save(self, data_dir: Path, seq: int) -> None:
         """Keep it for the next start; `seq` is the last record that it knows of. A disk that can't is only said."""
@@ -79,11 +89,12 @@ class Latest:
         with closing(sqlite3.connect(data_dir / "recorder.sqlite", isolation_level=None)) as database:
             database.executescript(_SCHEMA)
             database.execute("BEGIN IMMEDIATE")
-            for table in ("reach", "entity", "registry"):
+            for table in ("reach", "entity", "registry", "idempotency"):
                 database.execute(f"DELETE FROM {table}")
             database.execute("INSERT INTO reach VALUES (?)", (seq,))
             database.executemany("INSERT INTO entity VALUES (?, ?)", self.entities.items())
             database.executemany("INSERT INTO registry VALUES (?, ?)", self.registries.items())
+            database.executemany("INSERT INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?)", self.keys.rows())
             database.execute("COMMIT")
 
     @classmethod
@@ -111,6 +122,7 @@ class Latest:
                 (reach,) = database.execute("SELECT seq FROM reach").fetchone()
                 latest.entities.update(database.execute("SELECT entity_id, time FROM entity"))
                 latest.registries.update(database.execute("SELECT name, digest FROM registry"))
+                latest.keys.load(database.execute("SELECT * FROM idempotency ORDER BY rowid"))
                 return latest, int(reach)
         except (sqlite3.Error, TypeError):
             return cls(), -1

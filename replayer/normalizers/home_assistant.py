@@ -1,8 +1,8 @@
 """Home Assistant's states → the measurement `home_assistant_events`. Pure.
 
 Reads `state_changed` events, and `state` records, which are one state of a snapshot or of the history: the same state
-gives the same point, whichever way it came. A pushed event may be flat (`new_state` beside `event_type`, without `data`), and
-its states may be only their texts.
+gives the same point, whichever way it came. A pushed event may be flat (`new_state` beside `event_type`, without `data`),
+and its states may be only their texts.
 """
 
 from __future__ import annotations
