@@ -26,7 +26,7 @@ MOST_CONNECTIONS: Final = 400
 """With more, file descriptors would become scarce for the log itself; the next one is told to come again."""
 
 _RETRY_SECONDS: Final = 5.0
-_STOP_SECONDS: Final = 5.0
+_STOP_SECONDS: Final = 2.0
 _SILENT_SECONDS: Final = 15.0
 """A connection on which no request has come by then, or no other one since the last, is closed."""
 
