@@ -9,9 +9,9 @@ import bisect
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from typing import Any, Final
 
-from .. import __version__
 from ..clock import Clock, to_iso
 from ..settings import RecordingSettings
 from ..storage.log import EventLog, tails_in
@@ -63,6 +63,7 @@ class Health:
     def __init__(
         self, log: EventLog, intake: Intake, settings: RecordingSettings, clock: Clock, unconfigured: str = ""
     ) -> None:
+        self.version = version("homeiq")
         self.clock = clock
         self.intake = intake
         self.started_at = clock.now()
@@ -140,7 +141,7 @@ class Health:
         reasons = self.not_ready()
         intake = self.intake
         return {
-            "version": __version__,
+            "version": self.version,
             "started_at": to_iso(self.started_at),
             "uptime_seconds": round(self.uptime(), 3),
             "ready": not reasons,

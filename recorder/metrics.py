@@ -10,7 +10,6 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from .. import __version__
 from ..clock import SECOND
 from .health import COMMIT_BUCKETS, Health
 from .supervisor import SourceState
@@ -49,7 +48,7 @@ def _all(health: Health) -> list[SourceState]:
 
 
 _metric("homeiq_info", "1; the label says which version of homeiq runs.", "version")(
-    lambda health: [((__version__,), 1)]
+    lambda health: [((health.version,), 1)]
 )
 _metric("homeiq_start_time_seconds", "When the recorder began, as seconds since 1970 UTC.")(
     lambda health: _one(health.started_at / SECOND)
