@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -98,13 +99,24 @@ async def _demo(folder: Path, seconds: float | None, seed: int, start: int) -> N
             [connector],
             companion=companion,
             purpose="homeiq demo",
-            http=HttpSettings(),
-            any_port=True,
+            http=_http(),
         )
         say(f"a simulated home, {DEFAULT_SPEED:.0f} times as fast as life; Ctrl-C ends it")
         await recorder.run(lambda recorder: _show(recorder, seconds))
     finally:
         await simulator.stop()
+
+
+def _http() -> HttpSettings:
+    """Return where to listen: as always, or at a free port where that one is in use."""
+    usual = HttpSettings()
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((usual.host, usual.port))
+        except OSError:
+            return HttpSettings(port=0)
+    return usual
 
 
 async def _show(recorder: Recorder, seconds: float | None) -> None:

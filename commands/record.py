@@ -66,6 +66,6 @@ async def _run(
         companion=companion,
         purpose=purpose,
         http=settings.http,
-        unconfigured=settings.home_assistant.missing(),
     )
+    recorder.health.unconfigured = settings.home_assistant.missing()
     await recorder.run(watcher)

@@ -53,14 +53,8 @@ class Recorder:
         companion: Companion | None = None,
         purpose: str = "homeiq record",
         http: HttpSettings | None = None,
-        any_port: bool = False,
-        unconfigured: str = "",
     ) -> None:
-        """Open the log; raises LogLocked, LogNotWritable, LogCorrupt.
-
-        With `http` it listens there (at a free port instead, if `any_port` and that one is in use). `unconfigured` says
-        what is not set, and why it can't be ready therefore.
-        """
+        """Open the log; raises LogLocked, LogNotWritable, LogCorrupt. Without `http` it does not listen."""
         self._clock = clock or SystemClock()
         self._settings = settings
         self._companion = companion
@@ -71,9 +65,9 @@ class Recorder:
         self._stop = asyncio.Event()
         self.intake = Intake(self.log, settings, self._clock, self._latest)
         self.supervisors = [Supervisor(connector, self.intake, self._clock) for connector in connectors]
-        self.health = Health(self.log, self.intake, settings, self._clock, unconfigured)
+        self.health = Health(self.log, self.intake, settings, self._clock)
         self.health.sources = [supervisor.state for supervisor in self.supervisors]
-        self._http = (http, any_port)
+        self._http = http
         self._sealer = Sealer(self.log, self.intake, settings, self._clock)
         self._clock_offset = self._wall_minus_monotonic()
 
@@ -116,12 +110,11 @@ class Recorder:
 
     def _answer(self) -> list[asyncio.Task[None]]:
         """Begin to listen for HTTP, where it is wanted: only then aiohttp is loaded."""
-        settings, any_port = self._http
-        if settings is None or not settings.enabled:
+        if self._http is None or not self._http.enabled:
             return []
         from .http import HttpServer
 
-        server = HttpServer(settings, self.health, self._latest.keys, self._clock, any_port=any_port)
+        server = HttpServer(self._http, self.health, self._latest.keys, self._clock)
         return [asyncio.create_task(server.run())]
 
     async def _close(self, writing: asyncio.Task[None]) -> None:

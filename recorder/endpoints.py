@@ -98,6 +98,7 @@ class _Access:
     def __init__(self, settings: HttpSettings) -> None:
         own = socket.gethostname().lower()
         self._names = {"localhost", own, f"{own}.local", settings.host.lower(), *map(str.lower, settings.allowed_hosts)}
+        self._names.discard("")
         self._token = settings.token.get_secret_value().encode()
 
     def refusal(self, request: web.Request) -> web.Response | None:
@@ -116,6 +117,8 @@ class _Access:
 
     def _is_ours(self, host: str) -> bool:
         """Tell whether a host is an address, or a name of ours: a page that rebinds a name of its own has neither."""
+        if set(host) & set("/?#@\\"):
+            return False
         try:
             name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
         except ValueError:

@@ -60,9 +60,7 @@ class Health:
     `unconfigured` is one sentence on what is not set and must be, or an empty text.
     """
 
-    def __init__(
-        self, log: EventLog, intake: Intake, settings: RecordingSettings, clock: Clock, unconfigured: str = ""
-    ) -> None:
+    def __init__(self, log: EventLog, intake: Intake, settings: RecordingSettings, clock: Clock) -> None:
         self.version = version("homeiq")
         self.clock = clock
         self.intake = intake
@@ -73,13 +71,13 @@ class Health:
         self.commits = [0] * (len(COMMIT_BUCKETS) + 1)
         self.commit_seconds = 0.0
         self.requests: Counter[tuple[str, int]] = Counter()
+        self.unconfigured = ""
         self.sources: Sequence[SourceState] = ()
         self.utilities: Sequence[SourceState] = ()
         self.http: dict[str, Any] = {"url": "", "problem": ""}
         self.disk = Disk(log.data_dir, clock)
         self._log = log
         self._settings = settings
-        self._unconfigured = unconfigured
         self._heard_at = self._began = clock.monotonic()
         intake.committed = self.committed
 
@@ -103,7 +101,7 @@ class Health:
 
     def not_ready(self) -> list[str]:
         """Return all reasons, in words, for which the recorder is not ready; none if it is."""
-        reasons = [self._unconfigured] if self._unconfigured else []
+        reasons = [self.unconfigured] if self.unconfigured else []
         reasons += [
             f"{source.name} is not connected: {source.reason}" for source in self.sources if not source.connected
         ]

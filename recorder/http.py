@@ -38,15 +38,20 @@ _REFUSAL: Final = (
 class HttpServer:
     """Answers what `endpoints` has. A failure of it never goes further than this."""
 
-    def __init__(self, settings: HttpSettings, health: Health, keys: Keys, clock: Clock, *, any_port: bool) -> None:
-        """With `any_port`, a free port is taken where the one of the settings is in use."""
+    def __init__(self, settings: HttpSettings, health: Health, keys: Keys, clock: Clock) -> None:
         self._settings = settings
         self._health = health
         self._ingest = Ingest(health.intake, keys, clock, settings.max_body_bytes)
-        self._any_port = any_port
 
     async def run(self) -> None:
-        """Listen until cancelled; then answer what is under way, for a few seconds."""
+        """Listen until cancelled; then answer what is under way, for a few seconds. Raises nothing else."""
+        try:
+            await self._serve()
+        except Exception:
+            _log.exception("HTTP ended by an error in homeiq itself; recording goes on")
+            self._health.http = {"url": "", "problem": "HTTP ended by an error in homeiq itself: see its log"}
+
+    async def _serve(self) -> None:
         app = application(self._settings, self._health, self._ingest)
         gate = _Gate()
         app.middlewares.append(gate.heard)
@@ -71,12 +76,7 @@ class HttpServer:
         """Return the listening server; None, and the problem is said, if it cannot listen now."""
         host, port = self._settings.host, self._settings.port
         try:
-            try:
-                server = await asyncio.get_running_loop().create_server(gate, host or None, port, backlog=256)
-            except OSError as error:
-                if not self._any_port or error.errno != errno.EADDRINUSE:
-                    raise
-                server = await asyncio.get_running_loop().create_server(gate, host or None, 0, backlog=256)
+            server = await asyncio.get_running_loop().create_server(gate, host or None, port, backlog=256)
         except (OSError, ValueError, OverflowError) as error:
             self._say(host, port, error)
             return None

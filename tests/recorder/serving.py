@@ -57,7 +57,6 @@ class Served:
         recording: RecordingSettings | None = None,
         clock: Clock | None = None,
         unconfigured: str = "",
-        any_port: bool = False,
         **settings: Any,
     ) -> None:
         self.data_dir = data_dir
@@ -66,7 +65,6 @@ class Served:
         self._files = files or FastFiles()
         self._clock = clock or SystemClock()
         self._unconfigured = unconfigured
-        self._any_port = any_port
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
 
@@ -86,9 +84,10 @@ class Served:
         with EventLog(self.data_dir, files=self._files) as log:
             latest = Latest.load(self.data_dir, log.next_seq)
             self.intake = Intake(log, self._recording, self._clock, latest)
-            self.health = Health(log, self.intake, self._recording, self._clock, self._unconfigured)
+            self.health = Health(log, self.intake, self._recording, self._clock)
+            self.health.unconfigured = self._unconfigured
             writing = asyncio.create_task(self.intake.run())
-            server = HttpServer(self.settings, self.health, latest.keys, self._clock, any_port=self._any_port)
+            server = HttpServer(self.settings, self.health, latest.keys, self._clock)
             serving = asyncio.create_task(server.run())
             while not any(self.health.http.values()):
                 await asyncio.sleep(0.005)

@@ -8,6 +8,7 @@ import pytest
 from homeiq.recorder.endpoints import ENDPOINTS
 
 from recorder.serving import Served, records_in
+from servers.ports import free_port
 
 ONE = '{"event_type":"x"}'
 GETS = sorted(set(ENDPOINTS) - {"/events"})
@@ -27,6 +28,8 @@ FOREIGN = [
     "127.0.0.1.evil.example",
     "",
     "localhost@evil.example",
+    "evil.example@localhost",
+    "localhost/x",
     "[",
     "a b",
     "evil.example:8002",
@@ -137,3 +140,9 @@ def test_an_error_of_our_own_is_500_and_ends_nothing(
     assert "an error in homeiq itself" in caplog.text
     monkeypatch.undo()
     assert served.ask("GET", "/ready").status == 200
+
+
+def test_listening_everywhere_is_not_a_name(tmp_path: Path) -> None:
+    with Served(tmp_path, host="", port=free_port(), token="door") as served:
+        assert served.ask("GET", "/health", Host="").status in (400, 421)
+        assert served.ask("GET", "/health", Host="127.0.0.1").status == 200

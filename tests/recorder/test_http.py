@@ -34,13 +34,6 @@ def test_a_port_in_use_is_said_once_and_tried_again(
         assert served.in_loop(served.health.not_ready) == []
 
 
-def test_a_free_port_instead(tmp_path: Path) -> None:
-    port = free_port()
-    with socket.create_server(("127.0.0.1", port)), Served(tmp_path, port=port, any_port=True) as served:
-        assert served.port != port
-        assert served.post(ONE).status == 201
-
-
 @pytest.mark.parametrize("host", ["256.0.0.1", "no such host", "."])
 def test_a_host_that_is_none_is_said(tmp_path: Path, host: str) -> None:
     with Served(tmp_path, host=host, token="t") as served:
@@ -116,3 +109,12 @@ def test_what_is_under_way_at_the_end_is_answered(tmp_path: Path) -> None:
         assert waiting.recv(1000).startswith(b"HTTP/1.1 201 ")
         assert b" 201 " not in half.recv(1000)
     assert len(records_in(tmp_path)) == 1
+
+
+def test_an_error_of_our_own_is_said_and_ends_only_http(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(http, "application", lambda *arguments: 1 / 0)
+    with Served(tmp_path) as served:
+        assert served.in_loop(served.health.not_ready) == ["HTTP ended by an error in homeiq itself: see its log"]
+    assert "ZeroDivisionError" in caplog.text
