@@ -26,6 +26,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as UnreadableVariable
 
+from .choice import Choice, Exclude, Include
 from .errors import SettingsError
 
 __all__ = [
@@ -133,6 +134,12 @@ class RecordingSettings(_Section):
     silence_after_minutes: float = Field(
         default=15.0, gt=0, description="so many minutes without any event, and /ready says that something is wrong"
     )
+    include: Include = Field(default=Include(), description="what of Home Assistant is recorded; by default all")
+    exclude: Exclude = Field(default=Exclude(), description="what of Home Assistant is not recorded")
+
+    def choice(self) -> Choice:
+        """Return what is recorded."""
+        return Choice(self.include, self.exclude)
 
 
 class HttpSettings(_Section):
@@ -167,6 +174,12 @@ class ReplaySettings(_Section):
     """How the follower and replays work."""
 
     poll_seconds: float = Field(default=0.5, gt=0, description="seconds between two looks at the log's end")
+    include: Include = Field(default=Include(), description="what of the log is projected; by default all")
+    exclude: Exclude = Field(default=Exclude(), description="what of the log is not projected")
+
+    def choice(self) -> Choice:
+        """Return what is projected."""
+        return Choice(self.include, self.exclude)
 
 
 class _Environment(EnvSettingsSource):
@@ -309,11 +322,7 @@ def _with_secret_variables(environ: Mapping[str, str], found: dict[str, dict[str
 
 def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
     """HOMEIQ_SECTION__KEY is certainly meant for us, so that a wrong one is a mistake to name."""
-    known = [
-        f"HOMEIQ_{section}__{key}".upper()
-        for section, field in Settings.model_fields.items()
-        for key in getattr(field.annotation, "model_fields", {})
-    ]
+    known = [f"HOMEIQ_{name}".upper() for name in _names_below(Settings) if "__" in name]
     for variable in environ:
         name = variable.upper()
         if (
@@ -323,6 +332,13 @@ def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
             and name.removesuffix("_FILE") not in known
         ):
             raise SettingsError(f"{variable} is not a setting", hint=_nearest(name, known))
+
+
+def _names_below(model: Any) -> list[str]:
+    """Return the names of all settings, those of nested sections too: section__key__key."""
+    fields = getattr(model, "model_fields", {})
+    below = [f"{name}__{key}" for name, field in fields.items() for key in _names_below(field.annotation)]
+    return [*fields, *below]
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -39,7 +39,7 @@ def replay(settings: Settings, since: str | None, until: str | None, output: str
     began = time.monotonic()
     with _Display(sys.stderr.isatty()) as display:
         if output is not None:
-            done = replay_to_output(settings.data_dir, output, start, end, watch=display.show)
+            done = replay_to_output(settings, output, start, end, watch=display.show)
         else:
             done = replay_range(settings, start, end, stop=stop, watch=display.show)
     _summary(done, time.monotonic() - began, as_json, to_stdout=output != "-")

@@ -87,6 +87,7 @@ class Recorder:
         await control.start()
         scheduler = self._schedule()
         self._record("started", process=os.getpid())
+        self._record_choice()
         sources = [asyncio.create_task(supervisor.run()) for supervisor in self.supervisors]
         beside = [asyncio.create_task(self._companion.run())] if self._companion else []
         beside += [asyncio.ensure_future(watcher(self))] if watcher else []
@@ -121,9 +122,20 @@ class Recorder:
         self._record("stopped", process=os.getpid())
         self.intake.close()
         await writing
-        self._latest.save(self.log.data_dir, self.intake.durable_seq)
+        if not self.intake.lost:  # else it knows of more than the log does
+            self._latest.save(self.log.data_dir, self.intake.durable_seq)
         self.log.close()
         _log.info("stopped; %d records are in the log", self.intake.durable_seq)
+
+    def _record_choice(self) -> None:
+        """Record what of Home Assistant is recorded, where that is another choice than before: by default all."""
+        choice = self._settings.choice()
+        for event_type in choice.without_effect:
+            _log.warning(
+                "recording.exclude.event_types cannot leave out %s: exclude its domains, entities or entity_globs instead",
+                event_type,
+            )
+        self._record("choice", **choice.facts())
 
     def _schedule(self) -> AsyncIOScheduler:
         scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None})

@@ -149,6 +149,7 @@ class Health:
             "unsynced_records": intake.unsynced[0],
             "unsynced_bytes": intake.unsynced[1],
             "dropped": intake.dropped,
+            "left_out": intake.left_out,
             "problem": intake.problem,
             "sources": [self._source(source) for source in self.sources],
             "utilities": [self._source(utility) for utility in self.utilities],

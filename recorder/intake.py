@@ -19,6 +19,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from ..clock import Clock
+from ..connectors.home_assistant.protocol import SOURCE
 from ..errors import LogError, LogNotWritable
 from ..settings import RecordingSettings
 from ..storage.log import EventLog
@@ -73,11 +74,15 @@ class Intake:
         self.durable_seq = log.next_seq - 1
         self.taken = 0
         self.dropped = 0
+        self.left_out = 0
+        self.lost = 0
         self.problem = ""
         self._log = log
         self._settings = settings
         self._clock = clock
         self._latest = latest
+        self._choice = settings.choice()
+        self._chooses = not self._choice.everything
         self._events: list[Event] = []
         self._groups: list[_Group] = []
         self._due: float | None = None
@@ -102,13 +107,21 @@ class Intake:
         return self._dropped_since is not None
 
     def take(self, event: Event) -> None:
-        """Take an event for recording; it is durable a group interval later at the latest. Never blocks."""
+        """Take an event for recording; it is durable a group interval later at the latest. Never blocks.
+
+        What the settings leave out is counted and gone; what says nothing new is not recorded again. Only what is kept
+        here counts as known: a state of a snapshot that had to be dropped is new again in the next one.
+        """
+        if self._chooses and event.source == SOURCE and not self._choice.chosen(event):
+            self.left_out += 1
+            return
+        if not self._latest.is_new(event):
+            return
         size = len(event.raw) + _ENVELOPE_BYTES
         if self._bytes + self._flushing_bytes + size > self._settings.buffer_bytes:
             self._drop()
             return
-        if not self._latest.is_new(event):
-            return
+        self._latest.remember(event)
         self._events.append(event)
         self._bytes += size
         self.taken += 1
@@ -192,6 +205,7 @@ class Intake:
                 self._say(str(error))
                 events = self._give_up_waiting(events, groups, error)
                 if events and self._closing.is_set():
+                    self.lost += len(events)
                     _log.error("%d events are lost: the log could not be written before the end", len(events))
                     return
                 delay = _RETRY_SECONDS[min(attempt, len(_RETRY_SECONDS) - 1)]

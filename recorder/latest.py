@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
-from ..connectors.pushed import SOURCE as PUSHED
+from ..connectors.home_assistant.protocol import SOURCE
 from ..storage.log import log_folder, tails_in
 from ..storage.record import Event, Record
 from ..storage.tail import read_tail
@@ -35,12 +35,20 @@ CREATE TABLE IF NOT EXISTS idempotency (
 );
 """
 
+_HEARD = frozenset({"live", "simulated", "snapshot"})
+"""Origins of what Home Assistant said of itself when it was heard: what its state is now."""
+
 _SNAPSHOT_ORIGINS = ("snapshot", "simulated")
+_NO_CHOICE = '{"include":{},"exclude":{}}'
 _log = logging.getLogger(__name__)
 
 
 class Latest:
-    """The time (microseconds UTC) of each entity's latest state, a digest of each registry's text, and `keys`."""
+    """The time (microseconds UTC) of each entity's latest state, a digest of each registry's text, and `keys`.
+
+    Nobody who was not listening knows that an entity is gone: it is simply not in the next snapshot. Nothing is invented
+    then; its removal is in Home Assistant's history, and so comes with the backfill of the gap, if it can be had at all.
+    """
 
     def __init__(self) -> None:
         self.keys = Keys()
@@ -48,34 +56,47 @@ class Latest:
         self.registries: dict[str, bytes] = {}
 
     def is_new(self, event: Event | Record) -> bool:
-        """Tell whether a record of this event would say something new, and remember the event as recorded.
+        """Tell whether a record of this event would say something new.
 
-        Only what a snapshot brings can say nothing new; all else is always recorded.
+        Only what a snapshot brings can say nothing new, and the choice of what is recorded; all else is always recorded.
+        A state is new if it has another time than the latest one: also an earlier one, from a clock that was put right.
         """
         event_type = event.event_type
-        if event.source == PUSHED:  # what somebody says of an entity hides nothing of what Home Assistant says of it
-            return True
         if event_type == "state_changed":
-            if event.entity_id is not None:
-                self.entities[event.entity_id] = event.time
             return True
+        if event_type == "homeiq_choice":
+            return self._digest_is_new(event)
         if event.origin not in _SNAPSHOT_ORIGINS:
             return True
         if event_type == "state" and event.entity_id is not None:
-            known = self.entities.get(event.entity_id)
-            self.entities[event.entity_id] = event.time if known is None else max(known, event.time)
-            return known is None or event.time > known
-        if event_type.endswith("_registry") or event_type == "config":
-            digest = hashlib.blake2b(event.raw.encode(), digest_size=16).digest()
-            known_digest = self.registries.get(event_type)
-            self.registries[event_type] = digest
-            return digest != known_digest
+            return self.entities.get(event.entity_id) != event.time
+        if _is_registry(event_type):
+            return self._digest_is_new(event)
         return True
+
+    def remember(self, event: Event | Record) -> None:
+        """Know an event as recorded. To be called only for what goes into the log, in the order in which it does."""
+        event_type, entity_id = event.event_type, event.entity_id
+        if event_type == "state_changed" or event_type == "state":
+            if entity_id is None or event.source != SOURCE:
+                return
+            if event.origin in _HEARD:
+                self.entities[entity_id] = event.time
+            elif event.origin == "backfill":
+                self.entities[entity_id] = max(self.entities.get(entity_id, event.time), event.time)
+        elif _is_registry(event_type) or event_type == "homeiq_choice":
+            self.registries[event_type] = _digest(event.raw)
+
+    def _digest_is_new(self, event: Event | Record) -> bool:
+        known = self.registries.get(event.event_type)
+        if known is None and event.event_type == "homeiq_choice":
+            known = _digest(_NO_CHOICE)
+        return known != _digest(event.raw)
 
     def learn(self, records: Iterable[Record]) -> None:
         """Remember what these records say, which must come in order of seq."""
         for record in records:
-            self.is_new(record)
+            self.remember(record)
             self.keys.learn(record)
 
     def save(self, data_dir: Path, seq: int) -> None:
@@ -126,6 +147,14 @@ class Latest:
                 return latest, int(reach)
         except (sqlite3.Error, TypeError):
             return cls(), -1
+
+
+def _is_registry(event_type: str) -> bool:
+    return event_type.endswith("_registry") or event_type == "config"
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _make_anew(data_dir: Path) -> None:

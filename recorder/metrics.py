@@ -86,6 +86,9 @@ _metric("homeiq_unsynced_bytes", "About how many bytes these take in memory.")(
 _metric("homeiq_dropped_events_total", "Events dropped because the disk did not keep up and the memory was full.")(
     lambda health: _one(health.intake.dropped)
 )
+_metric("homeiq_left_out_total", "Events of Home Assistant that the settings say not to record.")(
+    lambda health: _one(health.intake.left_out)
+)
 _metric("homeiq_log_writable", "1 while the log can be written, else 0.")(
     lambda health: _one(not health.intake.problem)
 )

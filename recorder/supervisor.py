@@ -45,6 +45,7 @@ class Supervisor:
         self._intake = intake
         self._clock = clock
         self._said = ""
+        self._warned: set[str] = set()
         self._connected_at: float | None = None
 
     async def run(self) -> None:
@@ -81,6 +82,7 @@ class Supervisor:
         state.connected, state.since, state.reason = True, self._clock.now(), ""
         self._connected_at = self._clock.monotonic()
         self._said = ""
+        state.warnings.clear()  # what is still true is found again
         self._record("connected", **facts)
 
     def introduce(self, description: str) -> None:
@@ -92,6 +94,8 @@ class Supervisor:
         """Say a thing once; see Listener.warn."""
         if sentence not in self.state.warnings:
             self.state.warnings.append(sentence)
+        if sentence not in self._warned:
+            self._warned.add(sentence)
             _log.warning("%s", sentence)
 
     def _disconnected(self, reason: str, *, say: bool = True) -> None:

@@ -57,14 +57,14 @@ class Delivery:
         """Wait until the target can be written to; raises TargetError (unless `forever`), Stopped."""
         self._persist(lambda: self._target.connect(position))
 
-    def write(self, points: Sequence[Point], to: WindowWriter | None = None) -> None:
-        """Write points to the target, or `to` one of its windows; when it returns, each is accepted or set aside.
+    def write(self, points: Sequence[Point], to: WindowWriter) -> None:
+        """Write points to one of the target's writers; when it returns, each is accepted or set aside.
 
         Raises TargetError (unless `forever`), Stopped.
         """
         size = self._target.batch
         for start in range(0, len(points), size):
-            self._write_batch(points[start : start + size], to or self._target)
+            self._write_batch(points[start : start + size], to)
 
     def _write_batch(self, points: Sequence[Point], to: WindowWriter) -> None:
         try:

@@ -1,45 +1,42 @@
 """The follower: writes what comes live at once, and works stale windows off, newest first, in between.
 
-At once are written records of origin live, manual and simulated that are not older than their window's frontier (the
-greatest time written into it so far) by more than 5 s, the best copy of a point among them. Anything else makes its window
-stale. After a start, and after a window was replayed, nothing is remembered of what was written, so then only what is newer
-than all its records before is written at once. Each window has its own frontier, so that one event from the future makes
-no other late.
+What is written at once, and what makes a window stale, each normalizer's track tells (`tracks.py`).
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..clock import SECOND, Clock, window_of
+from ..clock import DAY, Clock, window_of
 from ..errors import Stopped
 from ..settings import ReplaySettings
 from ..storage.reader import LogReader
 from ..storage.record import Record
 from ..storage.view import LogView
 from .delivery import Delivery
-from .home import HOME_TYPES, Home
+from .home import HOME_TYPES
 from .ledger import Ledger, Request
 from .normalizers.base import Normalizer
-from .normalizers.registry import fingerprint
 from .point import Point
 from .targets.base import Target
+from .tracks import Surroundings, Taken, Track, track_of
 from .window_replay import WindowReplay
-from .windows import Counts, Rank, home_of, latest_in, normalized, rank_of, whole_windows
+from .windows import Counts, home_of, whole_windows
 
 __all__ = ["Follower"]
 
 _log = logging.getLogger(__name__)
 
-_AT_ONCE = frozenset({"live", "manual", "simulated"})
-_LATE = 5 * SECOND
 _SLICE_SECONDS = 2.0
 _DRAIN_SECONDS = 30.0
 _HOME_SECONDS = 10.0
 _VIEW_SECONDS = 900.0
+
+Held = tuple[Track, int]
+"""A window that is being replayed: its track and its start."""
 
 
 class Follower:
@@ -51,32 +48,26 @@ class Follower:
         target: Target,
         ledger: Ledger,
         delivery: Delivery,
-        normalizer: Normalizer,
+        normalizers: Sequence[Normalizer],
         settings: ReplaySettings,
         clock: Clock,
         stop: threading.Event,
     ) -> None:
-        self.counts = Counts()
         self._data_dir = data_dir
         self._target = target
         self._ledger = ledger
         self._delivery = delivery
-        self._normalizer = normalizer
+        self._normalizers = normalizers
         self._settings = settings
         self._clock = clock
         self._stop = stop
-        self._fingerprint = delivery.fingerprint = fingerprint(normalizer)
         self._reader = LogReader(data_dir)
         self._batches: Iterator[list[Record]] = iter(())
         self._pending: list[Record] = []
         self._view: LogView | None = None
-        self._home = Home()
         self._view_made_at = 0.0
-        self._frontier: int | None = None
-        self._recent: dict[tuple[str, int], Rank] = {}  # of the points written, those not below their window's floor
-        self._floors: dict[int, int] = {}  # by window: what is older is late
-        self._states: dict[int, tuple[str, int]] = {}  # by window: state, log end (stale: its last record so far)
-        self._running: dict[int, tuple[Request, set[int], int]] = {}
+        self._tracks: list[Track] = []
+        self._running: dict[int, tuple[Request, set[tuple[int, str]], int]] = {}
         self._written_at = float("-inf")
         self._held_since: float | None = None
 
@@ -106,29 +97,40 @@ class Follower:
         if position > end:
             lost = [w for w in ledger.windows() if w.log_end > end or w.state == "live"]
             reason = "the end of the log was lost"
-            ledger.advance(end, ledger.frontier, [(w.start, w.normalizer, reason) for w in lost])
+            ledger.advance(end, [(w.start, w.normalizer, reason) for w in lost])
             position = end
         self._delivery.connect(position)
         ledger.interrupted()
-        self._home = home_of(LogView(self._data_dir, position))
         self._reader = LogReader(self._data_dir, position + 1)
-        self._frontier = ledger.frontier
-        self._recent, self._floors, self._view = {}, {}, None
-        live = [window for window in ledger.windows("live") if window.fingerprint != self._fingerprint]
-        if live:
-            ledger.mark_stale([(live[-1].start, live[-1].normalizer, "its normalizer has changed")])
-        self._remember_states()
+        self._view = None
+        self._home = home_of(self._view_with(position))
+        around = Surroundings(self._home, self._view_with, self._target.replaces)
+        self._tracks = [track_of(normalizer, around) for normalizer in self._normalizers]
+        for track in self._tracks:
+            self._find_changed(track, position)
+        self._remember_states(position)
         _log.info("following the log into %s from record %d on", self._target.title, position + 1)
 
-    def _remember_states(self) -> None:
-        position = self._ledger.position
-        self._states = {
-            w.start: (w.state, position if w.state == "stale" else w.log_end) for w in self._ledger.windows()
-        }
+    def _find_changed(self, track: Track, position: int) -> None:
+        """A normalizer that is new has nothing in the target yet; one that has changed redoes its newest day."""
+        ledger = self._ledger
+        if not ledger.knows(track.name):
+            spans = whole_windows(self._view_with(position), track.normalizer, None, None) if position else []
+            ledger.introduce(track.name, [(span.window, track.name, "its normalizer is new") for span in spans])
+        changed = [w for w in ledger.windows("live", track.name) if w.fingerprint != track.fingerprint]
+        if changed:
+            ledger.mark_stale([(changed[-1].start, track.name, "its normalizer has changed")])
+
+    def _remember_states(self, position: int) -> None:
+        for track in self._tracks:
+            track.states = {
+                window.start: (window.state, position if window.state == "stale" else window.log_end)
+                for window in self._ledger.windows(normalizer=track.name)
+            }
 
     # --- what comes live ---------------------------------------------------------------------------------------------
 
-    def _flush(self, hold: int | None = None) -> bool:
+    def _flush(self, hold: Held | None = None) -> bool:
         """Account for the records that have come; those of the window `hold` wait. Tell whether there were any."""
         if self._clock.monotonic() - self._written_at < self._target.live_seconds and not self._stop.is_set():
             return False
@@ -137,30 +139,39 @@ class Follower:
             records = self._until_held(records, hold)
         if not records or self._waits_for_home(records):
             return False
-        stale: dict[int, str] = {}
+        position = self._ledger.position
+        taken = {track: Taken() for track in self._tracks}
         for record in records:
             if record.event_type in HOME_TYPES:
-                self._learn(record, stale)
-        points = self._live_points(records, stale)
-        if points:
-            self._enter_live(points)
-            self._delivery.write(points)
-            self._written_at = self._clock.monotonic()
-        self._ledger.advance(
-            records[-1].seq,
-            self._frontier,
-            [(start, self._normalizer.name, reason) for start, reason in stale.items()],
-        )
-        for start in stale:
-            self._set_stale(start, records[-1].seq)
+                self._learn(record, taken)
+        for track in self._tracks:
+            track.take([record for record in records if track.normalizer.wants(record)], position, taken[track])
+            self._write(track, taken[track].points)
+        self._account(records[-1].seq, taken)
         self._pending = self._pending[len(records) :]
-        self._forget_old()
         return True
 
-    def _set_stale(self, window: int, position: int) -> None:
-        """Remember what the ledger says: a window must be replayed, with all records up to `position`."""
-        self._states[window] = ("stale", position)
-        self._floors.pop(window, None)
+    def _write(self, track: Track, points: Sequence[Point]) -> None:
+        """Write points that came live; which windows are written to is entered before the first byte."""
+        if not points:
+            return
+        for window in sorted({window_of(point.time // 1000) for point in points}):
+            state, log_end = track.states.get(window, ("", 0))
+            if state != "live":
+                self._ledger.enter(window, track.name, "live", track.fingerprint, log_end)
+                track.states[window] = ("live", log_end)
+        self._delivery.fingerprint = track.fingerprint
+        self._delivery.write(points, self._target.live(track.name))
+        self._written_at = self._clock.monotonic()
+
+    def _account(self, position: int, taken: dict[Track, Taken]) -> None:
+        """Move the position, and mark what became stale on the way."""
+        stale = [(start, track.name, reason) for track in taken for start, reason in taken[track].stale.items()]
+        self._ledger.advance(position, stale)
+        for track, found in taken.items():
+            for start in found.stale:
+                track.set_stale(start, position)
+            track.settled()
 
     def _next_records(self) -> list[Record]:
         """Return the next records that have not been accounted for."""
@@ -175,19 +186,18 @@ class Follower:
             records = next(self._batches, [])
         return records
 
-    def _until_held(self, records: list[Record], hold: int) -> list[Record]:
+    def _until_held(self, records: list[Record], hold: Held) -> list[Record]:
         """Return the records before the first that has to do with a window that is being replayed."""
+        track, window = hold
         for place, record in enumerate(records):
-            if record.event_type in HOME_TYPES or (self._is_ours(record) and window_of(record.time) == hold):
+            ours = track.normalizer.wants(record) and track.touches(record, window)
+            if ours or record.event_type in HOME_TYPES:
                 return records[:place]
         return records
 
-    def _is_ours(self, record: Record) -> bool:
-        return self._normalizer.reads.wants(record)
-
     def _waits_for_home(self, records: list[Record]) -> bool:
         """Wait a moment for the first registries, which come a moment after the first events."""
-        if self._home.known or not any(self._is_ours(record) for record in records):
+        if self._home.known or not any(self._needs_home(record) for record in records):
             return False
         if any(record.event_type == "config" for record in records):
             return False
@@ -198,80 +208,22 @@ class Follower:
         self._pending = self._pending + self._read()
         return True
 
-    def _learn(self, record: Record, stale: dict[int, str]) -> None:
+    def _needs_home(self, record: Record) -> bool:
+        return any(track.normalizer.of_home and track.normalizer.wants(record) for track in self._tracks)
+
+    def _learn(self, record: Record, taken: dict[Track, Taken]) -> None:
         """Learn about the home; windows that were projected with another view of it are stale."""
         changed = self._home.learn(record)
-        if changed is not None:
-            start, end = changed
-            for window in self._states:
-                if window + 86_400 * SECOND > start and window < end:
-                    stale.setdefault(window, f"the {record.event_type.replace('_', ' ')} changed")
-
-    def _live_points(self, records: list[Record], stale: dict[int, str]) -> list[Point]:
-        """Return the points to be written at once; find the windows that the other records make stale."""
-        at_once: list[Record] = []
-        for record in records:
-            if not self._is_ours(record):
-                continue
-            window = window_of(record.time)
-            state, log_end = self._states.get(window, ("", 0))
-            if state == "stale":
-                self._states[window] = (state, record.seq)
-                self.counts.events += 1
-            elif window in stale or record.seq <= log_end:
-                self.counts.events += 1
-            elif record.origin in _AT_ONCE and record.time >= self._floor(window):
-                at_once.append(record)
-            else:
-                self.counts.events += 1
-                stale[window] = "a record came late" if record.origin in _AT_ONCE else f"a {record.origin} record came"
-        best: dict[tuple[str, int], tuple[Rank, Point]] = {}
-        for point, record in normalized(at_once, self._normalizer, self._home, self.counts):
-            rank = rank_of(record)
-            written = self._recent.get(point.key)
-            other = best.get(point.key)
-            if written is not None and rank > written:
-                stale[window_of(record.time)] = "a better copy of a point came"
-            elif written is None and (other is None or rank > other[0]):
-                best[point.key] = rank, point
-        points = [point for _, point in best.values() if window_of(point.time // 1000) not in stale]
-        for key, (rank, point) in best.items():
-            self._recent[key] = rank
-            time = point.time // 1000
-            self._frontier = time if self._frontier is None else max(self._frontier, time)
-            self._floors[window_of(time)] = max(self._floors[window_of(time)], time - _LATE)
-        self.counts.points += len(points)
-        return points
-
-    def _floor(self, window: int) -> int:
-        """Return from which time on records of a window are written at once: what was written since is in `_recent`."""
-        floor = self._floors.get(window)
-        if floor is None:
-            floor = window
-            if window in self._states:
-                state, log_end = self._states[window]
-                view = self._view_with(log_end if state == "done" else max(self._ledger.position, log_end))
-                latest = latest_in(view, self._normalizer, window)
-                floor = window if latest is None else latest + 1
-            self._floors[window] = floor
-        return floor
-
-    def _enter_live(self, points: list[Point]) -> None:
-        """Enter, before the first byte, which windows are written to."""
-        for window in sorted({window_of(point.time // 1000) for point in points}):
-            if self._states.get(window, ("", 0))[0] != "live":
-                log_end = self._states.get(window, ("", 0))[1]
-                self._ledger.enter(window, self._normalizer.name, "live", self._fingerprint, log_end)
-                self._states[window] = ("live", log_end)
-
-    def _forget_old(self) -> None:
-        """Remember of the written points only those that a late copy may still meet."""
-        if len(self._recent) > 1_000:
-            self._recent = {
-                key: rank
-                for key, rank in self._recent.items()
-                if (time := key[1] // 1000) >= self._floors.get(window_of(time), time + 1)
-            }
+        if changed is None:
+            return
+        start, end = changed
+        reason = f"the {record.event_type.replace('_', ' ')} changed"
+        for track in self._tracks:
+            if record.event_type in track.normalizer.of_home:
+                for window in track.states:
+                    reached = window - track.normalizer.ahead, window + DAY + track.normalizer.back
+                    if reached[1] > start and reached[0] < end:
+                        taken[track].stale.setdefault(window, reason)
 
     # --- stale windows -----------------------------------------------------------------------------------------------
 
@@ -281,11 +233,13 @@ class Follower:
             if request.id in self._running:
                 continue
             view = self._view_with(self._ledger.position)
-            spans = whole_windows(view, self._normalizer, request.since, request.until)
-            wanted = {span.window for span in spans}
-            self._ledger.mark_stale([(start, self._normalizer.name, "asked for") for start in wanted])
-            for start in wanted:
-                self._set_stale(start, view.last_seq)
+            wanted: set[tuple[int, str]] = set()
+            for track in self._tracks:
+                spans = whole_windows(view, track.normalizer, request.since, request.until)
+                self._ledger.mark_stale([(span.window, track.name, "asked for") for span in spans])
+                for span in spans:
+                    track.set_stale(span.window, view.last_seq)
+                    wanted.add((span.window, track.name))
             self._running[request.id] = (request, wanted, len(wanted))
             self._report(request.id, Counts())
 
@@ -307,24 +261,27 @@ class Follower:
 
     def _replay_newest_stale(self) -> bool:
         """Replay one stale window, with what comes live in between; tell whether there was one."""
-        stale = [start for start, (state, _) in self._states.items() if state == "stale"]
+        stale = [
+            (start, track) for track in self._tracks for start, (state, _) in track.states.items() if state == "stale"
+        ]
         if not stale:
             return False
-        start = max(stale)
-        view = self._view_with(self._states[start][1])
-        replay = WindowReplay(self._target, self._ledger, self._delivery, self._normalizer, self._fingerprint)
+        start, track = max(stale, key=lambda found: found[0])
+        view = self._view_with(track.states[start][1])
+        self._delivery.fingerprint = track.fingerprint
+        replay = WindowReplay(self._target, self._ledger, self._delivery, track.normalizer, track.fingerprint)
         began = self._clock.monotonic()
         counts = Counts()
         for ahead in replay.steps(view, self._home, start, counts):
             if self._clock.monotonic() - began > _SLICE_SECONDS:
                 ahead.settle()
-                self._flush(hold=start)
+                self._flush(hold=(track, start))
+                self._delivery.fingerprint = track.fingerprint
                 began = self._clock.monotonic()
-        self._states[start] = ("done", view.last_seq)
-        self.counts.add(counts)
+        track.replayed(start, view.last_seq)
         for number, (_, left, _) in list(self._running.items()):
-            if start in left:
-                left.discard(start)
+            if (start, track.name) in left:
+                left.discard((start, track.name))
                 self._report(number, counts)
         return True
 

@@ -27,8 +27,10 @@ __all__ = ["Ledger", "WindowState", "Request", "DeadLetter"]
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS target (
     name TEXT PRIMARY KEY,
-    position INTEGER NOT NULL DEFAULT 0,
-    frontier INTEGER
+    position INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS normalizer (
+    target TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (target, name)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS window (
     target TEXT NOT NULL, start INTEGER NOT NULL, normalizer TEXT NOT NULL,
@@ -138,19 +140,23 @@ class Ledger:
         row = self._database.execute("SELECT position FROM target WHERE name = ?", (self.target,)).fetchone()
         return int(row[0])
 
-    @property
-    def frontier(self) -> int | None:
-        """The greatest time of a point that the follower has written."""
-        row = self._database.execute("SELECT frontier FROM target WHERE name = ?", (self.target,)).fetchone()
-        return None if row[0] is None else int(row[0])
-
-    def advance(self, position: int, frontier: int | None, stale: Iterable[tuple[int, str, str]]) -> None:
+    def advance(self, position: int, stale: Iterable[tuple[int, str, str]]) -> None:
         """Move the position, and mark windows (start, normalizer, reason) stale, both or neither."""
         with self._transaction():
             self._mark_stale(stale)
-            self._database.execute(
-                "UPDATE target SET position = ?, frontier = ? WHERE name = ?", (position, frontier, self.target)
-            )
+            self._database.execute("UPDATE target SET position = ? WHERE name = ?", (position, self.target))
+
+    def knows(self, normalizer: str) -> bool:
+        """Tell whether a normalizer was introduced to this target."""
+        row = (self.target, normalizer)
+        found = self._database.execute("SELECT 1 FROM normalizer WHERE target = ? AND name = ?", row)
+        return found.fetchone() is not None
+
+    def introduce(self, normalizer: str, stale: Iterable[tuple[int, str, str]]) -> None:
+        """Enter a normalizer, and mark the windows (start, normalizer, reason) for which it comes late, both or neither."""
+        with self._transaction():
+            self._mark_stale(stale)
+            self._database.execute("INSERT OR IGNORE INTO normalizer VALUES (?, ?)", (self.target, normalizer))
 
     def mark_stale(self, windows: Iterable[tuple[int, str, str]]) -> None:
         """Mark windows (start, normalizer, reason) stale; the first reason stays."""
@@ -172,12 +178,12 @@ class Ledger:
                 (self.target, start, normalizer, state, fingerprint, log_end),
             )
 
-    def windows(self, state: str | None = None) -> list[WindowState]:
-        """Return the windows in this state, or all, oldest first."""
+    def windows(self, state: str | None = None, normalizer: str | None = None) -> list[WindowState]:
+        """Return the windows in this state and of this normalizer, or of all, oldest first."""
         rows = self._database.execute(
-            "SELECT start, normalizer, state, fingerprint, log_end, reason FROM window"
-            " WHERE target = ? AND (? IS NULL OR state = ?) ORDER BY start, normalizer",
-            (self.target, state, state),
+            "SELECT start, normalizer, state, fingerprint, log_end, reason FROM window WHERE target = ?"
+            " AND (? IS NULL OR state = ?) AND (? IS NULL OR normalizer = ?) ORDER BY start, normalizer",
+            (self.target, state, state, normalizer, normalizer),
         )
         return [WindowState(*row) for row in rows]
 

@@ -23,10 +23,11 @@ from .delivery import Delivery
 from .follower import Follower
 from .ledger import Ledger
 from .normalizers.registry import fingerprint, normalizers
+from .projection import window_points
 from .targets.base import Target
 from .targets.line_protocol import LineProtocolTarget
 from .window_replay import WindowReplay
-from .windows import Counts, home_of, whole_windows, window_points, windows_between
+from .windows import Counts, home_of, whole_windows, windows_between
 
 __all__ = ["Progress", "Watch", "follow", "home_zone", "open_target", "replay", "replay_to_output", "target_lock"]
 
@@ -141,7 +142,7 @@ def _ask_or_replay(
             with target_lock(settings.data_dir, target):
                 if number is not None:
                     ledger.report(number, "done", message="done by the process that asked")
-                return _Replay(settings.data_dir, target, ledger, clock, stop, watch).run(since, until)
+                return _Replay(settings, target, ledger, clock, stop, watch).run(since, until)
         except TargetLocked:
             number = ledger.ask(since, until) if number is None else number
             done = _await_follower(ledger, number, stop, watch)
@@ -169,9 +170,10 @@ class _Replay:
     """A replay by this process, which holds the target's lock."""
 
     def __init__(
-        self, data_dir: Path, target: Target, ledger: Ledger, clock: Clock, stop: threading.Event, watch: Watch
+        self, settings: Settings, target: Target, ledger: Ledger, clock: Clock, stop: threading.Event, watch: Watch
     ) -> None:
-        self._data_dir = data_dir
+        self._data_dir = settings.data_dir
+        self._normalizers = normalizers(choice=settings.replay.choice())
         self._target = target
         self._ledger = ledger
         self._stop = stop
@@ -187,8 +189,11 @@ class _Replay:
         made_at = time.monotonic()
         home = home_of(view)
         todo = [
-            (normalizer, span) for normalizer in normalizers() for span in whole_windows(view, normalizer, since, until)
+            (normalizer, span)
+            for normalizer in self._normalizers
+            for span in whole_windows(view, normalizer, since, until)
         ]
+        todo.sort(key=lambda one: one[1].window)
         progress.windows = len(todo)
         progress.events = sum(span.events for _, span in todo)
         for normalizer, span in todo:
@@ -211,7 +216,7 @@ class _Replay:
 
 
 def replay_to_output(
-    data_dir: Path,
+    settings: Settings,
     output: str,
     since: int | None = None,
     until: int | None = None,
@@ -221,21 +226,23 @@ def replay_to_output(
 ) -> Progress:
     """Write the points with times in [since, until) as line protocol: no ledger, no lock. Raises TargetError, LogError."""
     progress = Progress()
-    view = LogView(data_dir)
+    view = LogView(settings.data_dir)
     home = home_of(view)
     todo = [
         (normalizer, window)
-        for normalizer in normalizers()
+        for normalizer in normalizers(choice=settings.replay.choice())
         for window in windows_between(view, normalizer, since, until)
     ]
+    todo.sort(key=lambda one: one[1].window)
     progress.windows = len(todo)
     to = target or LineProtocolTarget(output)
     to.connect(0)
     try:
         with collecting_seldom():
             for normalizer, span in todo:
+                writer = to.live(normalizer.name)
                 for points in window_points(view, normalizer, home, span.start, span.end, progress.counts):
-                    to.write(points)
+                    writer.write(points)
                     watch(progress)
                 progress.windows_done += 1
                 watch(progress)
@@ -255,8 +262,10 @@ def follow(settings: Settings, stop: threading.Event, *, clock: Clock | None = N
     try:
         with target_lock(settings.data_dir, target), collecting_seldom():
             delivery = Delivery(target, ledger, clock, forever=True, stop=stop)
-            (normalizer,) = normalizers()
-            Follower(settings.data_dir, target, ledger, delivery, normalizer, settings.replay, clock, stop).run()
+            Follower(
+                *(settings.data_dir, target, ledger, delivery, normalizers(choice=settings.replay.choice())),
+                *(settings.replay, clock, stop),
+            ).run()
     finally:
         target.close()
         ledger.close()

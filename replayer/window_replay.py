@@ -10,8 +10,9 @@ from .delivery import Ahead, Delivery
 from .home import Home
 from .ledger import Ledger
 from .normalizers.base import Normalizer
+from .projection import window_points
 from .targets.base import Target
-from .windows import Counts, window_points
+from .windows import Counts
 
 __all__ = ["WindowReplay"]
 
@@ -38,7 +39,7 @@ class WindowReplay:
         name, upto = self._normalizer.name, view.last_seq
         self._ledger.enter(start, name, "writing", self._fingerprint, upto)
         with (
-            self._target.window(start, upto) as writer,
+            self._target.window(start, upto, name) as writer,
             Ahead(lambda points: self._delivery.write(points, writer)) as ahead,
         ):
             for points in window_points(view, self._normalizer, home, start, start + DAY, counts):

@@ -126,6 +126,13 @@ def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPa
         ("\t- a", "homeiq.yaml, line 1 is not YAML"),
         ("data_dir: 2026-99-99", "is not YAML"),
         (b"data_dir: \xff", "is not YAML"),
+        ("recording: {include: {domain: x}}", "recording.include.domain in .* is not a setting: did you mean domains?"),
+        ("recording: {include: {event_types: x}}", "recording.include.event_types in .* is not a setting"),
+        (
+            "replay: {exclude: {entities: 'light.*'}}",
+            "replay.exclude.entities in .* cannot be read: 'light.*' is not an entity such as light.kitchen",
+        ),
+        ("replay: {exclude: []}", "replay.exclude in .* cannot be read"),
         ("just text", "must hold sections"),
         ("- a", "must hold sections"),
     ],
@@ -156,6 +163,8 @@ def test_no_file_makes_a_traceback(text: str) -> None:
         ("HOMEIQ_NONE__AT_ALL_FILE", "x", "HOMEIQ_NONE__AT_ALL_FILE is not a setting"),
         ("HOMEIQ_RECORDING__GROUP_RECORDS", "many", "recording.group_records in the environment cannot be read"),
         ("HOMEIQ_RECORDING", "many", "HOMEIQ_RECORDING|recording"),
+        ("HOMEIQ_RECORDING__EXCLUDE__DOMAIN", "[]", "not a setting: did you mean HOMEIQ_RECORDING__EXCLUDE__DOMAINS?"),
+        ("HOMEIQ_RECORDING__EXCLUDE__DOMAINS", "['a']", "."),
         ("HOMEIQ_RECORDING", "[1]", "recording in the environment cannot be read"),
     ],
 )
@@ -236,3 +245,31 @@ def test_others_need_one(host: str, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.delenv("HOMEIQ_HTTP__TOKEN_FILE")
     monkeypatch.setenv("HOMEIQ_HTTP__ENABLED", "false")
     assert load(file).http.wrong() == ""
+
+
+def test_a_choice_is_taken_in_the_syntax_of_home_assistant(monkeypatch: pytest.MonkeyPatch) -> None:
+    config(
+        """
+recording:
+  include:
+    domains: [light]
+  exclude:
+    domains:
+      - camera
+    entities: light.A, light.b
+    entity_globs: sensor.*_uptime
+    event_types:
+replay:
+  include:
+"""
+    )
+    recording = load().recording
+    assert recording.choice().facts() == {
+        "include": {"domains": ["light"]},
+        "exclude": {"domains": ["camera"], "entities": ["light.a", "light.b"], "entity_globs": ["sensor.*_uptime"]},
+    }
+    assert load().replay.choice().everything
+    monkeypatch.setenv("HOMEIQ_REPLAY__EXCLUDE__DOMAINS", '["camera"]')
+    monkeypatch.setenv("HOMEIQ_RECORDING__INCLUDE", '{"domains": ["sensor"]}')
+    assert load().replay.choice().facts()["exclude"] == {"domains": ["camera"]}
+    assert load().recording.choice().facts()["include"] == {"domains": ["sensor"]}

@@ -16,7 +16,7 @@ from ...errors import NotHomeAssistant, SourceError, SourceUnreachable
 from ...settings import HomeAssistantSettings
 from ...storage.record import Event
 from ..base import Connector, Listener
-from .protocol import SOURCE, Action, HomeAssistantProtocol, Send, SnapshotTaken, Subscribed
+from .protocol import SOURCE, Action, FetchLater, HomeAssistantProtocol, Send, SnapshotTaken, Subscribed
 
 __all__ = ["HomeAssistantConnector"]
 
@@ -24,6 +24,7 @@ _LARGEST_FRAME = 64 << 20
 _FRAMES_WAITING = 1024
 _SNAPSHOT_SECONDS = 60.0
 _PING_SECONDS = 30.0
+_ANSWER_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -35,11 +36,17 @@ class HomeAssistantConnector(Connector):
     title = "Home Assistant"
 
     def __init__(
-        self, settings: HomeAssistantSettings, clock: Clock | None = None, *, ping_seconds: float = _PING_SECONDS
+        self,
+        settings: HomeAssistantSettings,
+        clock: Clock | None = None,
+        *,
+        ping_seconds: float = _PING_SECONDS,
+        answer_seconds: float = _ANSWER_SECONDS,
     ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
         self.ping_seconds = ping_seconds
+        self.answer_seconds = answer_seconds
         self._snapshot_at: float | None = None
 
     async def listen(self, listener: Listener) -> None:
@@ -60,6 +67,10 @@ class HomeAssistantConnector(Connector):
         if self._snapshot_at is None:
             return 0.0
         return max(0.0, self._snapshot_at + _SNAPSHOT_SECONDS - self._clock.monotonic())
+
+    def now(self) -> int:
+        """Return the time in microseconds UTC."""
+        return self._clock.now()
 
     def snapshot_begins(self) -> None:
         """Remember when the last snapshot was asked for."""
@@ -100,14 +111,15 @@ class HomeAssistantConnector(Connector):
         receive: Callable[[bytes, int], list[Action]] = protocol.receive
         now, take = self._clock.now, listener.take
         try:
-            while True:
-                frame = await socket.recv(decode=False)
-                session.heard = True
-                for action in receive(frame, now()):
-                    if type(action) is Event:
-                        take(action)
-                    else:
-                        await session.act(action)
+            async with asyncio.timeout(self.answer_seconds) as session.patience:
+                while True:
+                    frame = await socket.recv(decode=False)
+                    session.heard = True
+                    for action in receive(frame, now()):
+                        if type(action) is Event:
+                            take(action)
+                        else:
+                            await session.act(action)
         finally:
             await session.end()
 
@@ -123,27 +135,37 @@ class _Session:
         listener: Listener,
     ) -> None:
         self.heard = False
+        self.patience = asyncio.timeout(None)
+        """How long everything may take until all events are heard; from then on a ping tells."""
         self._connector = connector
         self._socket = socket
         self._protocol = protocol
         self._listener = listener
         self._introduced = False
+        self._later: asyncio.Queue[tuple[float, str]] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def act(self, action: Action) -> None:
         match action:
             case Send(text):
                 await self._socket.send(text)
-            case Subscribed(version):
-                self._listener.connected(version=version)
+            case Subscribed(version, event_types):
+                self.patience.reschedule(None)
+                facts: dict[str, object] = {"event_types": event_types} if event_types else {}
+                self._listener.connected(version=version, **facts)
                 self._introduced = self._connector.snapshot_wait() > 0
                 if self._introduced:
                     self._listener.introduce(version)
                 self._tasks.append(asyncio.create_task(self._snapshot_when_due()))
                 self._tasks.append(asyncio.create_task(self._ping()))
+                self._tasks.append(asyncio.create_task(self._fetch_later()))
             case SnapshotTaken(entities):
                 if not self._introduced:
                     self._listener.introduce(f"{self._protocol.version}, {entities} entities")
+            case FetchLater(command, seconds):
+                self._later.put_nowait((asyncio.get_running_loop().time() + seconds, command))
+            case Event():
+                self._listener.take(action)
             case _:
                 self._listener.warn(getattr(action, "sentence", str(action)))
 
@@ -160,6 +182,17 @@ class _Session:
         self._connector.snapshot_begins()
         for action in self._protocol.snapshot():
             await self.act(action)
+        await asyncio.sleep(self._connector.answer_seconds)
+        for action in self._protocol.snapshot_overdue():
+            await self.act(action)
+
+    async def _fetch_later(self) -> None:
+        """Ask again for registries that changed shortly after they had been asked for; one a time is enough."""
+        while True:
+            due, command = await self._later.get()
+            await asyncio.sleep(due - asyncio.get_running_loop().time())
+            for action in self._protocol.fetch(command, self._connector.now()):
+                await self.act(action)
 
     async def _ping(self) -> None:
         """End the connection when Home Assistant is silent for a whole interval although it was asked."""

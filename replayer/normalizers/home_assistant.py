@@ -20,7 +20,7 @@ from .attributes import AttributeFields, UnitsOfAttributes
 from .base import Normalizer, Reads, Reason, SetAside
 from .units import CONVERSIONS, convert
 
-__all__ = ["MEASUREMENT", "HomeAssistantNormalizer", "number_of"]
+__all__ = ["MEASUREMENT", "NORMALIZER", "HomeAssistantNormalizer", "number_of"]
 
 MEASUREMENT: Final = "home_assistant_events"
 
@@ -72,6 +72,7 @@ class HomeAssistantNormalizer(Normalizer):
     name: ClassVar[str] = "home_assistant"
     version: ClassVar[int] = 2
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
+    by_entity: ClassVar[bool] = True
     reads = Reads(sources=("home_assistant", "pushed"), event_types=("state_changed", "state"))
 
     def __init__(self, section: Mapping[str, Any] | None = None) -> None:
@@ -229,3 +230,6 @@ def _units_of(domain: str, attributes: dict[str, Any], home: HomeView) -> UnitsO
 def _metric(unit: Any) -> Any:
     conversion = CONVERSIONS.get(unit) if isinstance(unit, str) else None
     return conversion.metric if conversion else unit
+
+
+NORMALIZER: Final = HomeAssistantNormalizer

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from homeiq.clock import DAY, SECOND
 from homeiq.errors import HomeiqError, TargetLocked
+from homeiq.replayer import projection
 from homeiq.replayer import replay as replaying
-from homeiq.replayer import windows
 from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.point import Point
 from homeiq.replayer.replay import Progress, follow, home_zone, replay, replay_to_output, target_lock
@@ -136,7 +136,7 @@ def test_what_follows_drains_the_log_when_it_is_stopped(memory: MemoryTarget, se
 
 def test_output_has_exactly_the_range_that_was_asked_for(memory: MemoryTarget, settings: Settings) -> None:
     output = settings.data_dir / "points.lp"
-    progress = replay_to_output(settings.data_dir, str(output), DAY_0 + 6 * HOUR, DAY_0 + 12 * HOUR + 1)
+    progress = replay_to_output(settings, str(output), DAY_0 + 6 * HOUR, DAY_0 + 12 * HOUR + 1)
     content = parse(output.read_bytes().decode())
     assert {time for _, _, time in content} == {(DAY_0 + 6 * HOUR) * 1000, (DAY_0 + 12 * HOUR) * 1000}
     assert progress.counts.points == len(content) == 4
@@ -146,21 +146,21 @@ def test_output_has_exactly_the_range_that_was_asked_for(memory: MemoryTarget, s
 def test_output_that_was_not_completed_is_not_there(
     memory: MemoryTarget, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(windows, "BATCH", 5)
+    monkeypatch.setattr(projection, "BATCH", 5)
 
     def watch(progress: Progress) -> None:
         if progress.counts.points > 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        replay_to_output(settings.data_dir, str(tmp_path / "points.lp"), watch=watch)
+        replay_to_output(settings, str(tmp_path / "points.lp"), watch=watch)
     assert not list(tmp_path.glob("points.lp*"))
 
 
 def test_a_target_may_be_handed_in(memory: MemoryTarget, settings: Settings) -> None:
     seen: list[Point] = []
     memory.before = seen.extend
-    replay_to_output(settings.data_dir, "-", target=memory)
+    replay_to_output(settings, "-", target=memory)
     assert len(seen) == 24
 
 
