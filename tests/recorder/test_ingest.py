@@ -4,6 +4,7 @@ import gzip
 import json
 import socket
 import threading
+import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 
 import pytest
 from homeiq.clock import ManualClock
-from homeiq.connectors.pushed import MOST_EVENTS
+from homeiq.connectors.pushed import MOST_EVENTS, events_of
 from homeiq.recorder import idempotency
-from homeiq.recorder.idempotency import KEPT
+from homeiq.recorder.idempotency import KEPT, Known, digest_of, key_event
 from homeiq.settings import RecordingSettings
+from homeiq.storage.log import EventLog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -180,7 +182,7 @@ def test_what_never_has_room_in_the_buffer_is_413(tmp_path: Path) -> None:
 
 def test_a_key_comes_again(tmp_path: Path) -> None:
     clock = ManualClock()
-    clock.monotonic = lambda: __import__("time").monotonic()  # type: ignore[method-assign]
+    clock.monotonic = time.monotonic  # type: ignore[method-assign]
     with Served(tmp_path, clock=clock) as served:
         first = served.post(f"[{ONE},{ONE}]", Idempotency_Key="k")
         again = served.post(f"[{ONE},{ONE}]", Idempotency_Key="k")
@@ -195,6 +197,23 @@ def test_a_key_comes_again(tmp_path: Path) -> None:
         clock.jump(KEPT / 1e6 + 1)
         assert served.post(ONE, Idempotency_Key="k").status == 201
     assert len(raws(tmp_path)) == 4
+
+
+def test_what_a_crash_left_of_a_request_is_completed(tmp_path: Path) -> None:
+    texts = [f'{{"event_type":"x","n":{number}}}' for number in range(4)]
+    body = "\n".join(texts)
+    known = Known("k", digest_of(body.encode(), "manual"), time.time_ns() // 1000, 4, 0, 0, 0)
+    with EventLog(tmp_path) as log:
+        log.append([key_event(known, "pushed"), *events_of(body.encode(), "manual", known.received_at)[:2]])
+    with Served(tmp_path) as served:
+        served.post(ONE)
+        answer = served.post(body, Idempotency_Key="k")
+        assert (answer.status, answer.json()) == (201, {"first_seq": 2, "last_seq": 7})
+        assert "idempotency-replayed" not in answer.headers
+        assert served.post(body, Idempotency_Key="k").json() == {"first_seq": 2, "last_seq": 7}
+    with Served(tmp_path) as served:
+        assert served.post(body, Idempotency_Key="k").json() == {"first_seq": 2, "last_seq": 7}
+    assert raws(tmp_path) == [*texts[:2], ONE, *texts[2:]]
 
 
 def test_the_same_key_at_once_is_one_request(tmp_path: Path) -> None:
