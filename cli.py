@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from . import __version__
+from .commands.configuration import load_settings
 from .commands.terminal import fail, set_up_logging
 from .errors import HomeiqError, UsageError
-from .settings import Settings, load
+from .settings import Settings
 
 __all__ = ["main", "cli"]
 
@@ -50,7 +51,7 @@ class _Context:
 
     @property
     def settings(self) -> Settings:
-        return load(self.config, data_dir=self.data_dir)
+        return load_settings(self.config, data_dir=self.data_dir)
 
 
 shared = click.make_pass_decorator(_Context)

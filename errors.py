@@ -9,8 +9,12 @@ HomeiqError
 │   └── LogCorrupt         bytes that are not what was written                      corrupt
 ├── SourceError
 │   ├── SourceUnreachable  no connection, or it broke                               retry
+│   ├── SourceBusy         429, 5xx: it asks to be left alone for a while           retry
+│   ├── SourceIncomplete   some of what it was asked for came, some did not         retry
+│   ├── SourceRefused      any other answer that is not what was asked for          operator
 │   ├── TokenRefused       the source does not accept the token                     operator
-│   └── NotHomeAssistant   something else answers there                             operator
+│   ├── NotHomeAssistant   something else answers there                             operator
+│   └── CommandRefused     a single command is not carried out                      retry
 ├── TargetError
 │   ├── TargetUnreachable  no connection, 5xx, time-out                             retry
 │   ├── TargetBusy         429, 503 with Retry-After                                retry
@@ -37,8 +41,12 @@ __all__ = [
     "LogCorrupt",
     "SourceError",
     "SourceUnreachable",
+    "SourceBusy",
+    "SourceIncomplete",
+    "SourceRefused",
     "TokenRefused",
     "NotHomeAssistant",
+    "CommandRefused",
     "TargetError",
     "TargetUnreachable",
     "TargetBusy",
@@ -112,21 +120,61 @@ class LogCorrupt(LogError):
 
 
 class SourceError(HomeiqError):
-    """Something about a source of events."""
+    """Something about a source of events. `gap_reason` is the word for it in the log (storage.gaps.GapReason)."""
+
+    gap_reason = "source_error"
 
 
 class SourceUnreachable(SourceError):
-    """There is no connection, or it broke."""
+    """There is no connection, or it broke; `gap_reason` says how."""
 
     kind = Kind.RETRY
+
+    def __init__(self, message: str, *, hint: str = "", place: str = "", gap_reason: str = "unreachable") -> None:
+        super().__init__(message, hint=hint, place=place)
+        self.gap_reason = gap_reason
+
+
+class SourceBusy(SourceError):
+    """The source can't answer now; `retry_after` is the seconds that it asks for, None where it says nothing."""
+
+    kind = Kind.RETRY
+
+    def __init__(self, message: str, *, retry_after: float | None = None, hint: str = "", place: str = "") -> None:
+        super().__init__(message, hint=hint, place=place)
+        self.retry_after = retry_after
+
+
+class SourceIncomplete(SourceError):
+    """Some of what the source was asked for came and some did not: the rest goes on at its usual pace."""
+
+    kind = Kind.RETRY
+
+
+class SourceRefused(SourceError):
+    """The source answers, but not to what it is asked: 404, 400, a redirect to somewhere else."""
 
 
 class TokenRefused(SourceError):
     """The source does not accept the token."""
 
+    gap_reason = "token_refused"
+
 
 class NotHomeAssistant(SourceError):
     """Something answers there, but it is not Home Assistant."""
+
+    gap_reason = "wrong_service"
+
+
+class CommandRefused(SourceError):
+    """The source is there, but does not do what it was asked; `code` is its own word for why."""
+
+    kind = Kind.RETRY
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class TargetError(HomeiqError):

@@ -3,24 +3,26 @@
 Precedence, highest first: the names that HomeIQ installations already have (HOME_ASSISTANT_URL, INFLUXDB_TOKEN, …),
 `HOMEIQ_<SECTION>__<KEY>`, homeiq.yaml, the defaults here. Each secret may come from a file: a variable's name with
 `_FILE` behind it, or in homeiq.yaml the key with `_file` behind it.
+
+Sections that are not named here belong to connectors and normalizers, which nobody here knows: they are handed out as
+they were read. commands/configuration.py refuses those that nobody knows.
 """
 
 from __future__ import annotations
 
 import difflib
-import ipaddress
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
     InitSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -28,8 +30,10 @@ from pydantic_settings import SettingsError as UnreadableVariable
 
 from .choice import Choice, Exclude, Include
 from .errors import SettingsError
+from .listening import HttpSettings
 
 __all__ = [
+    "HttpUrl",
     "HomeAssistantSettings",
     "HttpSettings",
     "InfluxDBSettings",
@@ -38,6 +42,7 @@ __all__ = [
     "Settings",
     "load",
     "find_config",
+    "nearest",
 ]
 
 _HOMEIQ_NAMES = {
@@ -63,14 +68,6 @@ def _http_url(value: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
-
-
-def _names(value: Any) -> Any:
-    """Read a list of names that stands in one text, separated by commas, as a variable has it."""
-    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 
 
 def _user_data_dir() -> Path:
@@ -142,34 +139,6 @@ class RecordingSettings(_Section):
         return Choice(self.include, self.exclude)
 
 
-class HttpSettings(_Section):
-    """Where the recorder takes events by POST, and says how it is."""
-
-    enabled: bool = True
-    host: str = "127.0.0.1"
-    port: int = Field(default=8002, ge=0, le=65_535, description="0 takes a free one")
-    token: SecretStr = SecretStr("")
-    allowed_hosts: Names = Field(default=(), description="names by which it may be addressed, besides its own")
-    max_body_bytes: int = Field(default=4_000_000, ge=1_000, description="a body may be so large, also uncompressed")
-
-    @property
-    def loopback(self) -> bool:
-        """Only this machine can reach it."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
-
-    def wrong(self) -> str:
-        """Return one sentence on what must not be, and what to do, or an empty text."""
-        if not self.enabled or self.loopback or self.token.get_secret_value():
-            return ""
-        return (
-            f"http.host {self.host or '(empty)'} can be reached from other machines:"
-            " set http.token, or HOMEIQ_HTTP__TOKEN, or http.host 127.0.0.1"
-        )
-
-
 class ReplaySettings(_Section):
     """How the follower and replays work."""
 
@@ -193,6 +162,55 @@ class _Environment(EnvSettingsSource):
         return values
 
 
+class _Others:
+    """The sections of connectors and normalizers. Never shown: what is a secret in them is not known here."""
+
+    def __init__(self, file: Mapping[str, Any], environment: Mapping[str, dict[str, str]], name: str) -> None:
+        """`environment` holds, for each section, the keys (as in the variable's name) and their values."""
+        self.file = file
+        self.environment = environment
+        self._name = name
+
+    def section(self, name: str) -> dict[str, Any]:
+        from_file = self.file.get(name, {})
+        if not isinstance(from_file, dict):
+            raise SettingsError(f"{name} in {self._name} must hold settings such as provider:", place=self._name)
+        found: dict[str, Any] = {}
+        for key, value in from_file.items():
+            _set(found, [str(key)], value, f"{name}.{key}")
+        variables = self.environment.get(name, {})
+        for key in sorted(variables, key=lambda key: not key.endswith("_file")):  # a value wins over a file
+            _set(found, key.split("__"), _value(variables[key]), f"HOMEIQ_{name}__{key}".upper())
+        return found
+
+    def place_of(self, section: str, key: str = "") -> str:
+        for variable in self.environment.get(section, {}):
+            if not key or variable.split("__")[0].removesuffix("_file") == key:
+                return f"HOMEIQ_{section}__{variable}".upper()
+        return f"{section}.{key} in {self._name}" if key else f"{section} in {self._name}"
+
+
+def _set(section: dict[str, Any], path: list[str], value: Any, setting: str) -> None:
+    """Set a key of a section, a nested one too; one that ends in `_file` says where its value stands."""
+    for name in path[:-1]:
+        inner = section.get(name)
+        section[name] = section = dict(inner) if isinstance(inner, dict) else {}
+    key = path[-1]
+    if key.endswith("_file"):
+        key, value = key.removesuffix("_file"), _secret(setting, str(value))
+    section[key] = value
+
+
+def _value(text: str) -> Any:
+    """Return a variable's value: a list or an object is written as JSON."""
+    if text.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
+
+
 class Settings(BaseSettings):
     """Everything that can be set. `data_dir` holds the log and all that is computed from it."""
 
@@ -206,6 +224,24 @@ class Settings(BaseSettings):
     recording: RecordingSettings = RecordingSettings()
     http: HttpSettings = HttpSettings()
     replay: ReplaySettings = ReplaySettings()
+
+    _others: _Others = PrivateAttr(default_factory=lambda: _Others({}, {}, ""))
+
+    @property
+    def sections(self) -> list[str]:
+        """The names of the sections that are not known here."""
+        return sorted({*self._others.file, *self._others.environment})
+
+    def section(self, name: str) -> dict[str, Any]:
+        """Return such a section as it was set, `api_key_file: PATH` as the content of PATH; empty if it was not.
+
+        Raises SettingsError for a section that has no keys, and for a file that cannot be read.
+        """
+        return self._others.section(name)
+
+    def place_of(self, section: str, key: str = "") -> str:
+        """Return where such a section's key was set, for a message: a variable's name, or key and file."""
+        return self._others.place_of(section, key)
 
     @classmethod
     def settings_customise_sources(
@@ -237,7 +273,9 @@ def load(config: Path | None = None, *, data_dir: Path | None = None) -> Setting
     Raises SettingsError, which names the setting, for a file or a value that cannot be read and for an unknown key.
     """
     file = config or find_config()
-    values = _read_yaml(file) if file else {}
+    content = _read_yaml(file) if file else {}
+    values = {name: value for name, value in content.items() if name in Settings.model_fields}
+    others = {name: value for name, value in content.items() if name not in Settings.model_fields}
     if file and isinstance(values.get("data_dir"), str):
         values["data_dir"] = str(file.parent / Path(values["data_dir"]).expanduser())
     _refuse_unknown_variables(os.environ)
@@ -250,7 +288,9 @@ def load(config: Path | None = None, *, data_dir: Path | None = None) -> Setting
             f"a section in the environment is not JSON ({error})", hint="set its keys one by one"
         ) from None
     chosen = (data_dir or settings.data_dir).expanduser().absolute()
-    return settings.model_copy(update={"data_dir": chosen})
+    settings = settings.model_copy(update={"data_dir": chosen})
+    settings._others = _Others(others, _other_variables(os.environ), str(file) if file else "the environment")
+    return settings
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
@@ -325,13 +365,15 @@ def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
     known = [f"HOMEIQ_{name}".upper() for name in _names_below(Settings) if "__" in name]
     for variable in environ:
         name = variable.upper()
+        if _section_of(variable) not in Settings.model_fields:
+            continue
         if (
             name.startswith("HOMEIQ_")
             and "__" in name
             and name not in known
             and name.removesuffix("_FILE") not in known
         ):
-            raise SettingsError(f"{variable} is not a setting", hint=_nearest(name, known))
+            raise SettingsError(f"{variable} is not a setting", hint=nearest(name, known))
 
 
 def _names_below(model: Any) -> list[str]:
@@ -341,7 +383,24 @@ def _names_below(model: Any) -> list[str]:
     return [*fields, *below]
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def _section_of(variable: str) -> str:
+    """Return the section that a variable HOMEIQ_<SECTION>__<KEY> is about; an empty text for any other variable."""
+    name = variable.lower()
+    return name.removeprefix("homeiq_").partition("__")[0] if name.startswith("homeiq_") and "__" in name else ""
+
+
+def _other_variables(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return what the environment says of sections that are not known here: section → key → value."""
+    found: dict[str, dict[str, str]] = {}
+    for variable, value in environ.items():
+        section = _section_of(variable)
+        if section and section not in Settings.model_fields and value:
+            found.setdefault(section, {})[variable.lower().partition("__")[2]] = value
+    return found
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """Say which of the known names was probably meant."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
 
@@ -355,6 +414,6 @@ def _explain(error: ValidationError, file: Path | None) -> SettingsError:
         model: Any = Settings
         for part in path[:-1]:
             model = model.model_fields[part].annotation
-        return SettingsError(f"{name} in {place} is not a setting", hint=_nearest(path[-1], list(model.model_fields)))
+        return SettingsError(f"{name} in {place} is not a setting", hint=nearest(path[-1], list(model.model_fields)))
     reason = first["msg"].removeprefix("Value error, ")
     return SettingsError(f"{name} in {place} cannot be read", hint=reason[:1].lower() + reason[1:], place=name)

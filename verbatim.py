@@ -15,12 +15,16 @@ import orjson
 
 __all__ = ["loads", "strict_loads", "member", "elements", "storable"]
 
-_DIGITS = 4_000
+_DIGITS = 20
+"""What has more is beyond 64 bits."""
 
 
 def _integer(digits: str) -> int | float:
-    """Read an integer; one that is too long for Python's own limit is beyond every float too."""
-    return int(digits) if len(digits) <= _DIGITS else float("-inf" if digits.startswith("-") else "inf")
+    """Read an integer as orjson does: beyond 64 bits it is a float. So what else a text holds decides nothing."""
+    if len(digits) > _DIGITS:
+        return float(digits)
+    number = int(digits)
+    return number if -(2**63) <= number < 2**64 else float(digits)
 
 
 def _no_constant(name: str) -> float:

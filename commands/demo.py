@@ -99,10 +99,9 @@ async def _demo(folder: Path, seconds: float | None, seed: int, start: int) -> N
             [connector],
             companion=companion,
             purpose="homeiq demo",
-            http=_http(),
         )
         say(f"a simulated home, {DEFAULT_SPEED:.0f} times as fast as life; Ctrl-C ends it")
-        await recorder.run(lambda recorder: _show(recorder, seconds))
+        await recorder.run(lambda recorder: _show(recorder, seconds), _http())
     finally:
         await simulator.stop()
 

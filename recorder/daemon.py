@@ -7,25 +7,28 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from ..clock import SECOND, Clock, SystemClock
-from ..connectors.base import Connector
+from ..connectors.base import Connector, Poller
 from ..settings import HttpSettings, RecordingSettings
+from ..storage.gaps import RECORDER
 from ..storage.log import EventLog
 from ..storage.record import housekeeping_event
 from .companion import Companion
+from .connection import Connection
 from .control import ControlServer
 from .disk import MEASURE_SECONDS
 from .health import Health
 from .intake import Intake
 from .latest import Latest
+from .schedule import Polling, Schedule
 from .sealing import Sealer
-from .supervisor import Supervisor
+from .supervisor import SourceState, Supervisor
 
 __all__ = ["Recorder", "FOLLOWER_GRACE_SECONDS"]
 
@@ -37,7 +40,11 @@ FOLLOWER_GRACE_SECONDS = 35.0
 _CLOCK_JUMP = 5 * SECOND
 _SEAL_CHECK_SECONDS = 1.0
 
+_SILENT_SECONDS = 45.0
+"""A source that is asked each 30 s for a sign of life, and has given none for so long, may not be heard any more."""
+
 Watcher = Callable[["Recorder"], Awaitable[None]]
+HomeConfig = Callable[[], Mapping[str, Any]]
 
 
 class Recorder:
@@ -52,9 +59,12 @@ class Recorder:
         clock: Clock | None = None,
         companion: Companion | None = None,
         purpose: str = "homeiq record",
-        http: HttpSettings | None = None,
+        pollers: Callable[[HomeConfig], Sequence[Poller[Any]]] = lambda home_config: (),
     ) -> None:
-        """Open the log; raises LogLocked, LogNotWritable, LogCorrupt. Without `http` it does not listen."""
+        """Open the log; raises LogLocked, LogNotWritable, LogCorrupt.
+
+        `pollers` makes those that are configured, given what tells them of Home Assistant's configuration.
+        """
         self._clock = clock or SystemClock()
         self._settings = settings
         self._companion = companion
@@ -64,10 +74,19 @@ class Recorder:
         self._latest = Latest.load(data_dir, self.log.next_seq)
         self._stop = asyncio.Event()
         self.intake = Intake(self.log, settings, self._clock, self._latest)
-        self.supervisors = [Supervisor(connector, self.intake, self._clock) for connector in connectors]
+        self._latest.listened.begin()
+        before = self._latest.listened.open(RECORDER)
+        self._started = Connection(RECORDER, self.intake, self._clock, before, word="started")
+        self.supervisors = [
+            Supervisor(connector, self.intake, self._clock, self.connection(connector.name)) for connector in connectors
+        ]
+        pollings = [
+            Polling(poller, self.intake, self._clock, self.connection(poller.name))
+            for poller in pollers(self._latest.home_config)
+        ]
+        self.polls = Schedule(pollings, self._clock)
         self.health = Health(self.log, self.intake, settings, self._clock)
-        self.health.sources = [supervisor.state for supervisor in self.supervisors]
-        self._http = http
+        self.health.sources = self.source_states
         self._sealer = Sealer(self.log, self.intake, settings, self._clock)
         self._clock_offset = self._wall_minus_monotonic()
 
@@ -75,8 +94,15 @@ class Recorder:
         """Ask for an orderly stop."""
         self._stop.set()
 
-    async def run(self, watcher: Watcher | None = None) -> None:
-        """Record until `stop`, SIGTERM or SIGINT; `watcher` runs beside it. Afterwards everything taken is durable."""
+    def connection(self, source: str) -> Connection:
+        """Return what records whether a source is listened to: one for each source, made before `run`."""
+        return Connection(source, self.intake, self._clock, self._latest.listened.open(source))
+
+    async def run(self, watcher: Watcher | None = None, http: HttpSettings | None = None) -> None:
+        """Record until `stop`, SIGTERM or SIGINT, and listen as `http` says; `watcher` runs beside it.
+
+        Afterwards everything taken is durable.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
@@ -86,16 +112,19 @@ class Recorder:
         writing = asyncio.create_task(self.intake.run())
         await control.start()
         scheduler = self._schedule()
-        self._record("started", process=os.getpid())
+        self._started.connected(process=os.getpid())
         self._record_choice()
         sources = [asyncio.create_task(supervisor.run()) for supervisor in self.supervisors]
         beside = [asyncio.create_task(self._companion.run())] if self._companion else []
         beside += [asyncio.ensure_future(watcher(self))] if watcher else []
+        beside.append(asyncio.create_task(self._watch_clock(scheduler)))
+        self.polls.start(scheduler)
         _log.info("recording into %s", self.log.data_dir)
-        answering = self._answer()
+        answering = self._answer(http)
         try:
             await self._stop.wait()
         finally:
+            await self.polls.stop()
             scheduler.shutdown(wait=False)
             await _cancel(sources)
             await control.stop()
@@ -109,14 +138,19 @@ class Recorder:
         """Return the recorder's live facts, as JSON may hold them."""
         return self.health.status()
 
-    def _answer(self) -> list[asyncio.Task[None]]:
+    def _answer(self, http: HttpSettings | None) -> list[asyncio.Task[None]]:
         """Begin to listen for HTTP, where it is wanted: only then aiohttp is loaded."""
-        if self._http is None or not self._http.enabled:
+        if http is None or not http.enabled:
             return []
         from .http import HttpServer
 
-        server = HttpServer(self._http, self.health, self._latest.keys, self._clock)
+        server = HttpServer(http, self.health, self._latest.keys, self._clock)
         return [asyncio.create_task(server.run())]
+
+    @property
+    def source_states(self) -> list[SourceState]:
+        """What is known of each source, streams first."""
+        return [*(supervisor.state for supervisor in self.supervisors), *self.polls.states]
 
     async def _close(self, writing: asyncio.Task[None]) -> None:
         self._record("stopped", process=os.getpid())
@@ -140,7 +174,6 @@ class Recorder:
     def _schedule(self) -> AsyncIOScheduler:
         scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None})
         scheduler.add_job(self._heartbeat, "interval", seconds=self._settings.heartbeat_seconds)
-        scheduler.add_job(self._watch_clock, "interval", seconds=1)
         scheduler.add_job(
             self.health.measure_disk, "interval", seconds=MEASURE_SECONDS, next_run_time=datetime.now(UTC)
         )
@@ -149,22 +182,33 @@ class Recorder:
         return scheduler
 
     async def _heartbeat(self) -> None:
-        self._record("heartbeat")
+        """Say that the recorder lives, and which sources are not known to: their gap may have begun already."""
+        silent = {supervisor.state.name: round(supervisor.silent_seconds(), 3) for supervisor in self.supervisors}
+        silent = {name: seconds for name, seconds in silent.items() if seconds > _SILENT_SECONDS}
+        self._record("heartbeat", **({"silent": silent} if silent else {}))
 
-    async def _watch_clock(self) -> None:
-        """Record when the wall clock jumped against the monotonic one: a Pi without a clock boots in the past."""
-        offset = self._wall_minus_monotonic()
-        jump = offset - self._clock_offset
-        if abs(jump) > _CLOCK_JUMP:
-            _log.warning("the clock jumped by %+.1f s", jump / SECOND)
-            self._record("clock_jumped", seconds=jump / SECOND)
-            self._clock_offset = offset
+    async def _watch_clock(self, scheduler: AsyncIOScheduler) -> None:
+        """Record when the wall clock jumped against the monotonic one: a Pi without a clock boots in the past.
+
+        No job of the scheduler, which itself waits for the wall clock: were that put back by a day, it would sit idle for
+        a day, so that its jobs are moved back with it. Put forward, it has them all run at once, which does no harm.
+        """
+        while True:
+            await asyncio.sleep(1)
+            offset = self._wall_minus_monotonic()
+            jump = offset - self._clock_offset
+            if abs(jump) > _CLOCK_JUMP:
+                self._clock_offset = offset
+                _log.warning("the clock jumped by %+.1f s", jump / SECOND)
+                self._record("clock_jumped", seconds=jump / SECOND)
+                for job in scheduler.get_jobs() if jump < 0 else ():
+                    job.modify(next_run_time=job.next_run_time + timedelta(microseconds=jump))
 
     def _wall_minus_monotonic(self) -> int:
         return self._clock.now() - round(self._clock.monotonic() * SECOND)
 
     def _record(self, what: str, **facts: object) -> None:
-        self.intake.take(housekeeping_event(self._clock.now(), "recorder", what, **facts))
+        self.intake.take(housekeeping_event(self._clock.now(), RECORDER, what, **facts))
 
     async def _position(self) -> Mapping[str, Any]:
         return {"durable_seq": self.intake.durable_seq}

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from ..clock import Clock, to_iso
+from ..connectors.home_assistant.protocol import SOURCE as HOME_ASSISTANT
 from ..settings import RecordingSettings
 from ..storage.log import EventLog, tails_in
 from ..storage.record import HOUSEKEEPING, Event
@@ -24,6 +25,9 @@ __all__ = ["COMMIT_BUCKETS", "Gaps", "Health"]
 
 COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds: the upper bounds of the histogram of group commits."""
+
+_TIMES: Final = frozenset({"since", "last_event", "last_poll", "next_poll"})
+"""What of a source's state is a time."""
 
 _CONNECTED: Final = HOUSEKEEPING + "connected"
 _DISCONNECTED: Final = HOUSEKEEPING + "disconnected"
@@ -55,7 +59,7 @@ class Gaps:
 
 
 class Health:
-    """What is known of a recorder now. `sources` must be connected for it to be ready; `utilities` need not be.
+    """What is known of a recorder now. `sources` are all that it listens to or polls; Home Assistant must be connected.
 
     `unconfigured` is one sentence on what is not set and must be, or an empty text.
     """
@@ -73,7 +77,6 @@ class Health:
         self.requests: Counter[tuple[str, int]] = Counter()
         self.unconfigured = ""
         self.sources: Sequence[SourceState] = ()
-        self.utilities: Sequence[SourceState] = ()
         self.http: dict[str, Any] = {"url": "", "problem": ""}
         self.disk = Disk(log.data_dir, clock)
         self._log = log
@@ -103,7 +106,9 @@ class Health:
         """Return all reasons, in words, for which the recorder is not ready; none if it is."""
         reasons = [self.unconfigured] if self.unconfigured else []
         reasons += [
-            f"{source.name} is not connected: {source.reason}" for source in self.sources if not source.connected
+            f"Home Assistant is not connected: {source.reason}"
+            for source in self.sources
+            if source.name == HOME_ASSISTANT and not source.connected
         ]
         if self.intake.problem:
             reasons.append(self.intake.problem)
@@ -152,7 +157,6 @@ class Health:
             "left_out": intake.left_out,
             "problem": intake.problem,
             "sources": [self._source(source) for source in self.sources],
-            "utilities": [self._source(utility) for utility in self.utilities],
             "events": [{"source": s, "origin": o, "count": n} for (s, o), n in sorted(self.events.items())],
             "last_event": {
                 source: {"at": to_iso(at), "seconds_since": round(self.clock.monotonic() - moment, 3)}
@@ -170,7 +174,7 @@ class Health:
     def _source(self, source: SourceState) -> dict[str, Any]:
         gaps = self.gaps.get(source.name)
         facts = asdict(source)
-        for name in ("since", "last_event"):
+        for name in _TIMES & facts.keys():
             facts[name] = None if facts[name] is None else to_iso(facts[name])
         facts["gaps"] = gaps.count if gaps else 0
         facts["gap_seconds"] = round(gaps.seconds, 3) if gaps else 0.0

@@ -22,8 +22,10 @@ from ..clock import Clock
 from ..connectors.home_assistant.protocol import SOURCE
 from ..errors import LogError, LogNotWritable
 from ..settings import RecordingSettings
+from ..storage.gaps import GapReason
 from ..storage.log import EventLog
-from ..storage.record import Event, housekeeping_event
+from ..storage.record import HOUSEKEEPING, Event
+from .drops import Drops, reason_of
 from .latest import Latest
 
 __all__ = ["Busy", "Committed", "Intake", "TooLarge", "WAITING_SECONDS"]
@@ -40,6 +42,9 @@ _log = logging.getLogger(__name__)
 
 _ENVELOPE_BYTES = 250
 """What a buffered event takes besides its raw text, about."""
+
+_RESERVE = 1.1
+"""Up to so many times the buffer's size the recorder's own words are still taken."""
 
 _RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
@@ -83,6 +88,7 @@ class Intake:
         self._latest = latest
         self._choice = settings.choice()
         self._chooses = not self._choice.everything
+        self._why = GapReason.BACKPRESSURE
         self._events: list[Event] = []
         self._groups: list[_Group] = []
         self._due: float | None = None
@@ -90,8 +96,7 @@ class Intake:
         self._flushing = 0
         self._bytes = 0
         self._flushing_bytes = 0
-        self._dropped_since: int | None = None
-        self._dropped_now = 0
+        self._drops = Drops(clock)
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
         self._writer = ThreadPoolExecutor(1, "log-writer")
@@ -104,7 +109,7 @@ class Intake:
     @property
     def dropping(self) -> bool:
         """Events are being dropped since the last group that could be written."""
-        return self._dropped_since is not None
+        return self._drops.any
 
     def take(self, event: Event) -> None:
         """Take an event for recording; it is durable a group interval later at the latest. Never blocks.
@@ -118,8 +123,9 @@ class Intake:
         if not self._latest.is_new(event):
             return
         size = len(event.raw) + _ENVELOPE_BYTES
-        if self._bytes + self._flushing_bytes + size > self._settings.buffer_bytes:
-            self._drop()
+        if self._bytes + self._flushing_bytes + size > self._settings.buffer_bytes and not self._has_reserve(event):
+            self.dropped += 1
+            self._drops.add(event.source, self._why)
             return
         self._latest.remember(event)
         self._events.append(event)
@@ -202,6 +208,7 @@ class Intake:
             try:
                 first, self.durable_seq = await self.in_writer(partial(self._log.append, events))
             except LogNotWritable as error:
+                self._why = reason_of(error)
                 self._say(str(error))
                 events = self._give_up_waiting(events, groups, error)
                 if events and self._closing.is_set():
@@ -215,6 +222,7 @@ class Intake:
                     await self._sleep_unless_closing(delay)
                 self._retrying = False
             else:
+                self._why = GapReason.BACKPRESSURE
                 self._say("")
                 for group in groups:
                     if not group.done.done():
@@ -258,20 +266,13 @@ class Intake:
             _log.warning("the log can be written again, nothing of what was kept in memory is lost")
         self.problem = problem
 
-    def _drop(self) -> None:
-        self.dropped += 1
-        self._dropped_now += 1
-        if self._dropped_since is None:
-            self._dropped_since = self._clock.now()
-            _log.error(
-                "the disk does not keep up and the memory for waiting events is full: events are dropped from now on"
-            )
+    def _has_reserve(self, event: Event) -> bool:
+        """The recorder's own words explain what is dropped: some room is kept for them."""
+        room = self._settings.buffer_bytes * _RESERVE
+        return event.event_type.startswith(HOUSEKEEPING) and self._bytes + self._flushing_bytes < room
 
     def _report_drops(self) -> None:
         """Record what had to be dropped, now that the disk answers again."""
-        if self._dropped_since is not None and not self.problem:
-            now = self._clock.now()
-            facts = {"reason": "backpressure", "events": self._dropped_now, "since": self._dropped_since, "until": now}
-            _log.error("%d events were dropped while the disk did not keep up", self._dropped_now)
-            self._dropped_since, self._dropped_now = None, 0
-            self.take(housekeeping_event(now, "recorder", "dropped", **facts))
+        if not self.problem:
+            for event in self._drops.told():
+                self.take(event)

@@ -1,4 +1,4 @@
-"""What was recorded last of each entity and registry, so that a snapshot adds only what is new, and requests' keys.
+"""What was recorded last: of each entity and registry, so that a snapshot adds only what is new; who was listened to; keys.
 
 It is kept in `recorder.sqlite`, a cache that says which seq it reaches. What came after is read from the tails; where the
 cache is missing, or ahead of the log, a child process makes it anew from the whole log:
@@ -16,12 +16,16 @@ import sys
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from ..connectors.home_assistant.protocol import SOURCE
 from ..storage.log import log_folder, tails_in
 from ..storage.record import Event, Record
 from ..storage.tail import read_tail
 from .idempotency import Keys
+from .listened import Listened
 
 __all__ = ["Latest", "main"]
 
@@ -33,6 +37,8 @@ CREATE TABLE IF NOT EXISTS idempotency (
     key TEXT NOT NULL, digest TEXT NOT NULL, received_at INTEGER NOT NULL, count INTEGER NOT NULL, done INTEGER NOT NULL,
     first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS listening (what TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS home (config TEXT NOT NULL);
 """
 
 _HEARD = frozenset({"live", "simulated", "snapshot"})
@@ -54,6 +60,16 @@ class Latest:
         self.keys = Keys()
         self.entities: dict[str, int] = {}
         self.registries: dict[str, bytes] = {}
+        self.listened = Listened()
+        self.config = "{}"
+
+    def home_config(self) -> dict[str, Any]:
+        """Return Home Assistant's configuration as it was last recorded; empty if it never was, or is no object."""
+        try:
+            config = orjson.loads(self.config)
+        except ValueError:
+            return {}
+        return config if isinstance(config, dict) else {}
 
     def is_new(self, event: Event | Record) -> bool:
         """Tell whether a record of this event would say something new.
@@ -77,6 +93,9 @@ class Latest:
     def remember(self, event: Event | Record) -> None:
         """Know an event as recorded. To be called only for what goes into the log, in the order in which it does."""
         event_type, entity_id = event.event_type, event.entity_id
+        self.listened.learn(event)
+        if event_type == "config" and event.source == SOURCE:
+            self.config = event.raw
         if event_type == "state_changed" or event_type == "state":
             if entity_id is None or event.source != SOURCE:
                 return
@@ -110,12 +129,14 @@ class Latest:
         with closing(sqlite3.connect(data_dir / "recorder.sqlite", isolation_level=None)) as database:
             database.executescript(_SCHEMA)
             database.execute("BEGIN IMMEDIATE")
-            for table in ("reach", "entity", "registry", "idempotency"):
+            for table in ("reach", "entity", "registry", "idempotency", "listening", "home"):
                 database.execute(f"DELETE FROM {table}")
             database.execute("INSERT INTO reach VALUES (?)", (seq,))
             database.executemany("INSERT INTO entity VALUES (?, ?)", self.entities.items())
             database.executemany("INSERT INTO registry VALUES (?, ?)", self.registries.items())
             database.executemany("INSERT INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?)", self.keys.rows())
+            database.execute("INSERT INTO listening VALUES (?)", (orjson.dumps(self.listened.dump()).decode(),))
+            database.execute("INSERT INTO home VALUES (?)", (self.config,))
             database.execute("COMMIT")
 
     @classmethod
@@ -144,8 +165,11 @@ class Latest:
                 latest.entities.update(database.execute("SELECT entity_id, time FROM entity"))
                 latest.registries.update(database.execute("SELECT name, digest FROM registry"))
                 latest.keys.load(database.execute("SELECT * FROM idempotency ORDER BY rowid"))
+                (listened,) = database.execute("SELECT what FROM listening").fetchone()
+                latest.listened = Listened.restored(orjson.loads(listened))
+                (latest.config,) = database.execute("SELECT config FROM home").fetchone()
                 return latest, int(reach)
-        except (sqlite3.Error, TypeError):
+        except (sqlite3.Error, TypeError, KeyError, ValueError):
             return cls(), -1
 
 

@@ -12,7 +12,6 @@ from prometheus_client.registry import Collector
 
 from ..clock import SECOND
 from .health import COMMIT_BUCKETS, Health
-from .supervisor import SourceState
 
 __all__ = ["METRICS", "Metrics"]
 
@@ -43,10 +42,6 @@ def _one(value: float | None) -> Samples:
     return [((), value)]
 
 
-def _all(health: Health) -> list[SourceState]:
-    return [*health.sources, *health.utilities]
-
-
 _metric("homeiq_info", "1; the label says which version of homeiq runs.", "version")(
     lambda health: [((health.version,), 1)]
 )
@@ -55,13 +50,13 @@ _metric("homeiq_start_time_seconds", "When the recorder began, as seconds since 
 )
 _metric("homeiq_ready", "1 if /ready answers 200, else 0.")(lambda health: _one(not health.not_ready()))
 _metric("homeiq_source_connected", "1 while a source or utility is connected, or answers; else 0.", "source")(
-    lambda health: [((source.name,), source.connected) for source in _all(health)]
+    lambda health: [((source.name,), source.connected) for source in health.sources]
 )
 _metric(
     "homeiq_source_since_seconds",
     "Since when a source or utility has been connected, or has not, as seconds since 1970 UTC.",
     "source",
-)(lambda health: [((s.name,), None if s.since is None else s.since / SECOND) for s in _all(health)])
+)(lambda health: [((s.name,), None if s.since is None else s.since / SECOND) for s in health.sources])
 _metric("homeiq_last_event_time_seconds", "When the last event came, as seconds since 1970 UTC.", "source")(
     lambda health: [((source,), at / SECOND) for source, (at, _) in health.last_event.items()]
 )

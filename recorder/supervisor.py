@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..clock import Clock, full_jitter
 from ..connectors.base import Connector
-from ..errors import HomeiqError, Kind
-from ..storage.record import Event, housekeeping_event
+from ..errors import HomeiqError, Kind, SourceError
+from ..storage.gaps import Gap, GapReason
+from ..storage.record import Event
+from .connection import Connection
 from .intake import Intake
 
 __all__ = ["SourceState", "Supervisor"]
@@ -39,13 +41,22 @@ class SourceState:
 class Supervisor:
     """Listens to one source. A failure of the source never goes further than this."""
 
-    def __init__(self, connector: Connector, intake: Intake, clock: Clock) -> None:
+    def __init__(
+        self,
+        connector: Connector,
+        intake: Intake,
+        clock: Clock,
+        connection: Connection | None = None,
+        on_gap: Callable[[Gap], None] = lambda gap: None,
+    ) -> None:
+        """`on_gap` is told of each gap that ends, when it ends."""
         self.state = SourceState(connector.name)
         self._connector = connector
         self._intake = intake
         self._clock = clock
-        self._said = ""
         self._warned: set[str] = set()
+        self._connection = connection or Connection(connector.name, intake, clock)
+        self._on_gap = on_gap
         self._connected_at: float | None = None
 
     async def run(self) -> None:
@@ -53,22 +64,28 @@ class Supervisor:
         attempt = 0
         try:
             while True:
+                why = GapReason.SOURCE_CLOSED
                 try:
                     await self._connector.listen(self)
                     reason, kind = "the connection ended", Kind.RETRY
                 except HomeiqError as error:
                     reason, kind = str(error), error.kind
+                    why = GapReason(error.gap_reason) if isinstance(error, SourceError) else GapReason.HOMEIQ_ERROR
                 except Exception as error:
                     _log.exception("%s: an error in homeiq itself; listening is tried again", self._connector.title)
-                    reason, kind = f"an error in homeiq: {error!r}", Kind.RETRY
+                    reason, kind, why = f"an error in homeiq: {error!r}", Kind.RETRY, GapReason.HOMEIQ_ERROR
                 if self._connected_at is not None and self._clock.monotonic() - self._connected_at > _STABLE_SECONDS:
                     attempt = 0
-                self._disconnected(reason)
+                self._disconnected(why, reason, self._connector.silent_seconds())
                 await asyncio.sleep(_delay(attempt, kind))
                 attempt += 1
         finally:
             if self.state.connected:
-                self._disconnected("the recorder stops", say=False)
+                self._disconnected(GapReason.RECORDER_STOPPED, "the recorder stops", say=False)
+
+    def silent_seconds(self) -> float:
+        """Return for how long the source has not been heard although it is connected; 0 if it was when last asked."""
+        return self._connector.silent_seconds() if self.state.connected else 0.0
 
     def take(self, event: Event) -> None:
         """Hand an event on; see Listener.take."""
@@ -81,9 +98,10 @@ class Supervisor:
         state = self.state
         state.connected, state.since, state.reason = True, self._clock.now(), ""
         self._connected_at = self._clock.monotonic()
-        self._said = ""
         state.warnings.clear()  # what is still true is found again
-        self._record("connected", **facts)
+        gap = self._connection.connected(**facts)
+        if gap is not None:
+            self._on_gap(gap)
 
     def introduce(self, description: str) -> None:
         """Say to whom we are connected; see Listener.introduce."""
@@ -98,21 +116,16 @@ class Supervisor:
             self._warned.add(sentence)
             _log.warning("%s", sentence)
 
-    def _disconnected(self, reason: str, *, say: bool = True) -> None:
+    def _disconnected(self, why: GapReason, reason: str, silent_seconds: float = 0.0, *, say: bool = True) -> None:
         """Say and record a change: not connected any more, or for another reason than before."""
-        state = self.state
-        if not state.connected and reason == self._said:
+        if not self._connection.lost(why, reason, silent_seconds):
             return
+        state = self.state
         state.connected, state.reason = False, reason
         state.since = self._clock.now()
         self._connected_at = None
-        self._said = reason
         if say:
             _log.warning("not connected to %s: %s", self._connector.title, reason)
-        self._record("disconnected", reason=reason)
-
-    def _record(self, what: str, **facts: Any) -> None:
-        self._intake.take(housekeeping_event(self._clock.now(), self._connector.name, what, **facts))
 
 
 def _delay(attempt: int, kind: Kind) -> float:

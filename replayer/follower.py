@@ -8,23 +8,28 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..clock import DAY, Clock, window_of
 from ..errors import Stopped
 from ..settings import ReplaySettings
-from ..storage.reader import LogReader
+from ..storage.log import log_id
+from ..storage.reader import LogReader, records_of
 from ..storage.record import Record
 from ..storage.view import LogView
 from .delivery import Delivery
 from .home import HOME_TYPES
 from .ledger import Ledger, Request
+from .marking import Marking, measurements_of, oldest_kept
 from .normalizers.base import Normalizer
+from .normalizers.registry import with_retired
 from .point import Point
+from .scope import Scope
 from .targets.base import Target
 from .tracks import Surroundings, Taken, Track, track_of
 from .window_replay import WindowReplay
-from .windows import Counts, home_of, whole_windows
+from .windows import Counts, home_of, whole_windows, windows_behind
 
 __all__ = ["Follower"]
 
@@ -34,9 +39,22 @@ _SLICE_SECONDS = 2.0
 _DRAIN_SECONDS = 30.0
 _HOME_SECONDS = 10.0
 _VIEW_SECONDS = 900.0
+_BACKLOG = 20_000
+_SEEN_AT_ONCE = 1_000
 
 Held = tuple[Track, int]
 """A window that is being replayed: its track and its start."""
+
+
+@dataclass
+class _Running:
+    """A request under way: which windows (start, normalizer) are left of how many, on how many days."""
+
+    request: Request
+    scope: Scope
+    left: set[tuple[int, str]]
+    total: int
+    days: int
 
 
 class Follower:
@@ -67,9 +85,10 @@ class Follower:
         self._view: LogView | None = None
         self._view_made_at = 0.0
         self._tracks: list[Track] = []
-        self._running: dict[int, tuple[Request, set[tuple[int, str]], int]] = {}
+        self._running: dict[int, _Running] = {}
         self._written_at = float("-inf")
         self._held_since: float | None = None
+        self._marking = Marking(target, ledger, delivery, log_id(data_dir), clock)
 
     def run(self) -> None:
         """Follow until `stop` is set, then drain the log for 30 s at most."""
@@ -79,9 +98,10 @@ class Follower:
             while deadline is None or self._clock.monotonic() < deadline:
                 if self._stop.is_set() and deadline is None:
                     deadline = self._clock.monotonic() + _DRAIN_SECONDS
+                self._look_at_target()
                 worked = self._flush()
                 self._take_requests()
-                worked = self._replay_newest_stale() or worked
+                worked = self._replay_next() or worked
                 if not worked:
                     if deadline is not None:
                         return
@@ -101,32 +121,76 @@ class Follower:
             position = end
         self._delivery.connect(position)
         ledger.interrupted()
-        self._reader = LogReader(self._data_dir, position + 1)
+        self._marking.check(measurements_of(self._normalizers, ledger), end)
         self._view = None
         self._home = home_of(self._view_with(position))
         around = Surroundings(self._home, self._view_with, self._target.replaces)
-        self._tracks = [track_of(normalizer, around) for normalizer in self._normalizers]
+        self._tracks = [track_of(normalizer, around) for normalizer in with_retired(self._normalizers, ledger)]
         for track in self._tracks:
             self._find_changed(track, position)
-        self._remember_states(position)
-        _log.info("following the log into %s from record %d on", self._target.title, position + 1)
+        self._remember_states()
+        self._read_from(position)
+        self._delivery.was_away()
+        self._skip_backlog()
+        _log.info("following the log into %s from record %d on", self._target.title, ledger.position + 1)
 
     def _find_changed(self, track: Track, position: int) -> None:
         """A normalizer that is new has nothing in the target yet; one that has changed redoes its newest day."""
         ledger = self._ledger
-        if not ledger.knows(track.name):
+        if not ledger.measurements(track.name):
             spans = whole_windows(self._view_with(position), track.normalizer, None, None) if position else []
-            ledger.introduce(track.name, [(span.window, track.name, "its normalizer is new") for span in spans])
+            stale = [(span.window, track.name, "its normalizer is new") for span in spans]
+            ledger.introduce(track.name, track.normalizer.measurements, stale)
         changed = [w for w in ledger.windows("live", track.name) if w.fingerprint != track.fingerprint]
         if changed:
             ledger.mark_stale([(changed[-1].start, track.name, "its normalizer has changed")])
 
-    def _remember_states(self, position: int) -> None:
+    def _remember_states(self) -> None:
+        """Take over what the ledger says of the windows."""
+        position = self._ledger.position
         for track in self._tracks:
-            track.states = {
-                window.start: (window.state, position if window.state == "stale" else window.log_end)
-                for window in self._ledger.windows(normalizer=track.name)
-            }
+            for window in self._ledger.windows(normalizer=track.name):
+                if window.state == "stale":
+                    track.set_stale(window.start, position)
+                else:
+                    track.states[window.start] = (window.state, window.log_end)
+
+    def _read_from(self, position: int) -> None:
+        """Go on behind a position."""
+        self._reader = LogReader(self._data_dir, position + 1)
+        self._batches, self._pending = iter(()), []
+
+    # --- the target comes back ---------------------------------------------------------------------------------------
+
+    def _look_at_target(self) -> None:
+        """Look at the marker when the target was away, and now and then: it may have come back as another."""
+        away = self._delivery.was_away()
+        if away or self._marking.due():
+            measurements = measurements_of(self._normalizers, self._ledger)
+            if self._marking.check(measurements, LogReader(self._data_dir).end()):
+                self._remember_states()
+        if away:
+            self._skip_backlog()
+
+    def _skip_backlog(self) -> None:
+        """Leave a long backlog to the replay of its windows, newest first, so that what comes live is seen at once."""
+        ledger, position = self._ledger, self._ledger.position
+        end = LogReader(self._data_dir).end()
+        unknown = position == 0 and self._target.reads and not ledger.was_empty
+        if end - position <= _BACKLOG and not (unknown and end):
+            return
+        upto = max(position, end - _SEEN_AT_ONCE)
+        view = self._view_with(end)
+        taken = {track: Taken() for track in self._tracks}
+        for table in view.scan(event_types=HOME_TYPES):
+            for record in records_of(table):
+                if record.seq <= upto:
+                    self._learn(record, taken)
+        for track in self._tracks:
+            for window in windows_behind(view, track.normalizer, position, upto):
+                taken[track].stale.setdefault(window, "the target was behind")
+        self._account(upto, taken)
+        self._read_from(upto)
 
     # --- what comes live ---------------------------------------------------------------------------------------------
 
@@ -153,14 +217,19 @@ class Follower:
 
     def _write(self, track: Track, points: Sequence[Point]) -> None:
         """Write points that came live; which windows are written to is entered before the first byte."""
+        oldest = oldest_kept(self._target, self._clock)
+        if oldest is not None:
+            points = [point for point in points if point.time >= oldest * 1000]
         if not points:
             return
-        for window in sorted({window_of(point.time // 1000) for point in points}):
+        windows = sorted({window_of(point.time // 1000) for point in points})
+        self._marking.touch([(window, track.name) for window in windows])
+        for window in windows:
             state, log_end = track.states.get(window, ("", 0))
-            if state != "live":
+            if state not in ("live", "stale"):
                 self._ledger.enter(window, track.name, "live", track.fingerprint, log_end)
                 track.states[window] = ("live", log_end)
-        self._delivery.fingerprint = track.fingerprint
+        self._delivery.of(track.name, track.fingerprint)
         self._delivery.write(points, self._target.live(track.name))
         self._written_at = self._clock.monotonic()
 
@@ -228,62 +297,83 @@ class Follower:
     # --- stale windows -----------------------------------------------------------------------------------------------
 
     def _take_requests(self) -> None:
-        """Make stale what somebody asked to be replayed."""
+        """Take on what somebody asked to be replayed."""
         for request in self._ledger.requests("waiting", "running"):
             if request.id in self._running:
                 continue
+            scope = Scope.from_json(request.scope)
             view = self._view_with(self._ledger.position)
             wanted: set[tuple[int, str]] = set()
             for track in self._tracks:
-                spans = whole_windows(view, track.normalizer, request.since, request.until)
-                self._ledger.mark_stale([(span.window, track.name, "asked for") for span in spans])
-                for span in spans:
-                    track.set_stale(span.window, view.last_seq)
+                for span in scope.spans(view, track.normalizer, self._ledger, track.fingerprint):
                     wanted.add((span.window, track.name))
-            self._running[request.id] = (request, wanted, len(wanted))
+            self._running[request.id] = _Running(request, scope, wanted, len(wanted), len({day for day, _ in wanted}))
+            if not scope.filtered:
+                self._ledger.mark_stale([(start, name, "asked for") for start, name in wanted])
+                for track in self._tracks:
+                    for start, name in wanted:
+                        if name == track.name:
+                            track.set_stale(start, view.last_seq)
             self._report(request.id, Counts())
 
     def _report(self, number: int, counts: Counts) -> None:
         """Tell who asked how far it is."""
-        request, left, total = self._running[number]
-        state = "running" if left else "done"
-        known = self._ledger.request(number) or request
+        running = self._running[number]
+        state = "running" if running.left else "done"
+        known = self._ledger.request(number) or running.request
         self._ledger.report(
             number,
             state,
-            windows=(total - len(left), total),
+            windows=(running.total - len(running.left), running.total),
+            days=running.days,
             events=known.events + counts.events,
             points=known.points + counts.points,
             message=self._delivery.problem,
         )
-        if not left:
+        if not running.left:
             del self._running[number]
 
-    def _replay_newest_stale(self) -> bool:
-        """Replay one stale window, with what comes live in between; tell whether there was one."""
+    def _replay_next(self) -> bool:
+        """Replay the newest stale window, or else one that is asked for in part; tell whether there was one."""
         stale = [
             (start, track) for track in self._tracks for start, (state, _) in track.states.items() if state == "stale"
         ]
-        if not stale:
-            return False
-        start, track = max(stale, key=lambda found: found[0])
-        view = self._view_with(track.states[start][1])
-        self._delivery.fingerprint = track.fingerprint
-        replay = WindowReplay(self._target, self._ledger, self._delivery, track.normalizer, track.fingerprint)
+        if stale:
+            start, track = max(stale, key=lambda found: found[0])
+            counts = self._replay(track, start, Scope(), track.states[start][1])
+            for number, running in list(self._running.items()):
+                if not running.scope.filtered and (start, track.name) in running.left:
+                    running.left.discard((start, track.name))
+                    self._report(number, counts)
+            return True
+        for number, running in self._running.items():
+            start, name = max(running.left)
+            track = next(track for track in self._tracks if track.name == name)
+            counts = self._replay(track, start, running.scope, self._ledger.position)
+            running.left.discard((start, name))
+            self._report(number, counts)
+            return True
+        return False
+
+    def _replay(self, track: Track, start: int, scope: Scope, upto: int) -> Counts:
+        """Replay one window, with what comes live in between."""
+        view = self._view_with(upto)
+        self._marking.touch([(start, track.name)])
+        replay = WindowReplay(
+            *(self._target, self._ledger, self._delivery, track.normalizer, track.fingerprint),
+            oldest_kept(self._target, self._clock),
+        )
         began = self._clock.monotonic()
         counts = Counts()
-        for ahead in replay.steps(view, self._home, start, counts):
+        for ahead in replay.steps(view, self._home, start, counts, scope):
             if self._clock.monotonic() - began > _SLICE_SECONDS:
                 ahead.settle()
                 self._flush(hold=(track, start))
-                self._delivery.fingerprint = track.fingerprint
+                self._delivery.of(track.name, track.fingerprint)
                 began = self._clock.monotonic()
-        track.replayed(start, view.last_seq)
-        for number, (_, left, _) in list(self._running.items()):
-            if (start, track.name) in left:
-                left.discard((start, track.name))
-                self._report(number, counts)
-        return True
+        if not scope.filtered or self._target.keeps_windows:
+            track.replayed(start, view.last_seq)
+        return counts
 
     def _view_with(self, seq: int) -> LogView:
         """Return a view that holds the records up to `seq`; what lies behind the position is yet to come live.

@@ -34,6 +34,7 @@ __all__ = ["Surroundings", "Taken", "Track", "EntityTrack", "ReachTrack", "Summa
 _AT_ONCE = frozenset({"live", "manual", "simulated"})
 _LATE = 5 * SECOND
 _WINDOWS_KEPT = 32
+_UNSURE = "an earlier run may have begun to write it"
 
 
 @dataclass
@@ -63,6 +64,7 @@ class Track(ABC):
         self.fingerprint = fingerprint(normalizer)
         self.states: dict[int, tuple[str, int]] = {}
         self._around = surroundings
+        self._first = True
 
     @abstractmethod
     def take(self, records: Sequence[Record], position: int, taken: Taken) -> None:
@@ -89,8 +91,13 @@ class Track(ABC):
     def _forget(self, window: int) -> None:
         """Forget what was written into a window."""
 
-    def settled(self) -> None:  # noqa: B027 (most have nothing to forget)
-        """Everything taken is accounted for: forget what no later record can meet."""
+    def settled(self) -> None:
+        """Everything taken is accounted for: forget what no later record can meet.
+
+        Until this is so for the first time, a run that ended before may have written of these records: a point that has
+        been superseded since could have left fields behind.
+        """
+        self._first = False
 
     def _waits(self, window: int, record: Record) -> bool:
         """Tell whether a window is stale, and so gets this record by its replay."""
@@ -115,13 +122,15 @@ class EntityTrack(Track):
     def take(self, records: Sequence[Record], position: int, taken: Taken) -> None:
         counts = self._around.counts
         at_once: list[Record] = []
+        eager: list[Record] = []
         for record in records:
             window = window_of(record.time)
-            if (
-                self._waits(window, record)
-                or window in taken.stale
-                or record.seq <= self.states.get(window, ("", 0))[1]
-            ):
+            if self._waits(window, record):
+                if self._around.replaces and record.origin in _AT_ONCE:
+                    eager.append(record)
+                else:
+                    counts.events += 1
+            elif window in taken.stale or record.seq <= self.states.get(window, ("", 0))[1]:
                 counts.events += 1
             elif record.origin in _AT_ONCE and record.time >= self._floor(window, position):
                 at_once.append(record)
@@ -137,17 +146,30 @@ class EntityTrack(Track):
                 taken.stale[window_of(record.time)] = "a better copy of a point came"
             elif written is None and (other is None or rank > other[0]):
                 best[point.key] = rank, point
+                if other is not None and self._first:
+                    taken.stale[window_of(record.time)] = _UNSURE
         taken.points += [point for _, point in best.values() if window_of(point.time // 1000) not in taken.stale]
         for key, (rank, point) in best.items():
             self._recent[key] = rank
             time = point.time // 1000
             self._floors[window_of(time)] = max(self._floors[window_of(time)], time - _LATE)
+        taken.points += self._seen_early(eager)
+
+    def _seen_early(self, records: Sequence[Record]) -> list[Point]:
+        """Return the points of records whose window is stale: a replay will see to what they should be."""
+        best: dict[tuple[str, int], tuple[Rank, Point]] = {}
+        for point, record in normalized(records, self.normalizer, self._around.home, self._around.counts):
+            rank = rank_in(self.normalizer, record)
+            if point.key not in best or rank > best[point.key][0]:
+                best[point.key] = rank, point
+        return [point for _, point in best.values()]
 
     def _forget(self, window: int) -> None:
         self._floors.pop(window, None)
 
     def settled(self) -> None:
         """Remember of the written points only those that a late copy may still meet."""
+        super().settled()
         if len(self._recent) > 1_000:
             self._recent = {
                 key: rank
@@ -194,6 +216,8 @@ class ReachTrack(Track):
                     continue
                 held[key] = rank, point
                 written = there.setdefault(key, before[1] if before else None)
+                if key in new and self._first:
+                    taken.stale[window] = _UNSURE
                 if written is not None and written.fields == point.fields:
                     new.pop(key, None)
                 elif written is None or (self._around.replaces and self._covers(point, written)):
@@ -258,7 +282,9 @@ class SummaryTrack(Track):
             for point in folded(self._fold, readings, around.home):
                 window = window_of(point.time // 1000)
                 state, log_end = self.states.get(window, ("", 0))
-                if state != "stale" and window not in taken.stale and point.seq > log_end:
+                if state == "live" and self._first:
+                    taken.stale.setdefault(window, _UNSURE)
+                elif state != "stale" and window not in taken.stale and point.seq > log_end:
                     taken.points.append(point)
 
     def _reached(self, time: int, position: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from ..storage.reader import records_of
 from ..storage.record import COLUMNS
 from ..storage.view import LogView
 from .home import HOME_TYPES, Home
+from .ledger import Ledger
 from .normalizers.base import POLLED, Normalizer, Reads, Reason, Summarizer
 
 __all__ = [
@@ -21,9 +22,11 @@ __all__ = [
     "Span",
     "home_of",
     "latest_in",
+    "replayable",
     "scan_for",
     "wanted_entities",
     "whole_windows",
+    "windows_behind",
     "windows_between",
 ]
 
@@ -33,11 +36,18 @@ PARTITION = 50_000
 
 @dataclass(slots=True)
 class Counts:
-    """What a replay did: records read, points made of them, and why the other records gave none of their own."""
+    """What a replay did: records read, points made of them, and why the other records gave none of their own.
+
+    Of the points, those that were there already are `unchanged`. `removed` were there and not wanted; `stuck` are such that
+    can't be removed without loss to others.
+    """
 
     events: int = 0
     points: int = 0
     refused: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    stuck: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
     def set_aside(self, reason: Reason, count: int = 1) -> None:
@@ -49,6 +59,9 @@ class Counts:
         self.events += other.events
         self.points += other.points
         self.refused += other.refused
+        self.unchanged += other.unchanged
+        self.removed += other.removed
+        self.stuck += other.stuck
         for reason, count in other.reasons.items():
             self.reasons[reason] = self.reasons.get(reason, 0) + count
 
@@ -112,9 +125,6 @@ def windows_between(view: LogView, normalizer: Normalizer, since: int | None, un
     for table in scan_for(view, normalizer, ["time"], start=start, end=end):
         for entry in pc.value_counts(pc.floor_temporal(table["time"], unit="day").cast(pa.int64())).to_pylist():
             found[entry["values"]] = found.get(entry["values"], 0) + entry["counts"]
-    reached = {
-        window for day in found for window in range(window_of(day - back), window_of(day + DAY - 1 + ahead) + 1, DAY)
-    }
     spans = [
         Span(
             window,
@@ -122,7 +132,7 @@ def windows_between(view: LogView, normalizer: Normalizer, since: int | None, un
             window + DAY if until is None else min(window + DAY, until),
             found.get(window, 0),
         )
-        for window in sorted(reached)
+        for window in sorted(_reached(found, ahead, back))
     ]
     return [span for span in spans if span.start < span.end]
 
@@ -166,3 +176,31 @@ def wanted_entities(
             ranges.append((first, name))
             size = 0
     return ranges
+
+
+def replayable(
+    view: LogView, normalizer: Normalizer, ledger: Ledger, since: int | None, until: int | None
+) -> list[Span]:
+    """Return whole windows to be replayed for [since, until): those with records, and those that were ever written."""
+    spans = {span.window: span for span in whole_windows(view, normalizer, since, until)}
+    for known in ledger.windows(normalizer=normalizer.name):
+        start, end = known.start, known.start + DAY
+        if known.fingerprint and (since is None or end > since) and (until is None or start < until):
+            spans.setdefault(start, Span(start, start, end, 0))
+    return [spans[start] for start in sorted(spans)]
+
+
+def windows_behind(view: LogView, normalizer: Normalizer, position: int, upto: int) -> list[int]:
+    """Return the windows in which the records behind `position`, up to `upto`, may have points."""
+    days: set[int] = set()
+    for table in scan_for(view, normalizer, ["seq", "time"]):
+        new = table.filter((pc.field("seq") > position) & (pc.field("seq") <= upto))
+        days.update(pc.unique(pc.floor_temporal(new["time"], unit="day").cast(pa.int64())).to_pylist())
+    return sorted(_reached(days, normalizer.ahead, normalizer.back))
+
+
+def _reached(days: Iterable[int], ahead: int, back: int) -> set[int]:
+    """Return the windows in which points of records of these days may lie."""
+    return {
+        window for day in days for window in range(window_of(day - back), window_of(day + DAY - 1 + ahead) + 1, DAY)
+    }

@@ -6,6 +6,7 @@ from pathlib import Path
 from homeiq.recorder import endpoints, ingest
 from homeiq.recorder.endpoints import ENDPOINTS
 from homeiq.recorder.metrics import Metrics
+from homeiq.recorder.schedule import PollState
 from homeiq.settings import HttpSettings
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -42,13 +43,11 @@ def test_each_metric(tmp_path: Path) -> None:
 def test_each_fact_of_the_status(tmp_path: Path) -> None:
     made = Made(tmp_path)
     made.health.committed([event()], 0.1)
-    from homeiq.recorder.supervisor import SourceState
-
-    made.health.sources = [SourceState("home_assistant")]
+    made.health.sources = [PollState("weather")]
     status = made.health.status()
     made.log.close()
     there = {*status, *status["sources"][0], *status["disk"], *status["http"], *status["events"][0]}
-    there |= {"at", "seconds_since"} - {"count"}
+    there |= {*status["last_event"]["home_assistant"]}
     assert set(re.findall(r"`(\w+)`", section("/status"))) == there - {"count"}
 
 

@@ -2,6 +2,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
+from homeiq.commands.configuration import load_settings
 from homeiq.errors import SettingsError
 from homeiq.settings import Settings, find_config, load
 from hypothesis import HealthCheck, given, settings
@@ -29,7 +30,7 @@ def config(text: str | bytes) -> Path:
 def refused(file: Path | None = None) -> str:
     """Return the one sentence that the settings are refused with."""
     with pytest.raises(SettingsError) as found:
-        load(file)
+        load_settings(file)
     assert found.value.exit_code == 2
     assert "\n" not in str(found.value)
     assert "Traceback" not in str(found.value)
@@ -108,7 +109,7 @@ def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPa
     [
         ("influxdb: {burl: x}", "influxdb.burl in .*homeiq.yaml is not a setting: did you mean url?"),
         ("infludb: {url: x}", "infludb in .*homeiq.yaml is not a setting: did you mean influxdb?"),
-        ("zzz: 1", "zzz in .* is not a setting: known are data_dir, "),
+        ("zzz: 1", "zzz in .* is not a setting: known are air_quality, "),
         ("1: 2", "1 in .* is not a setting"),
         (
             "recording: {group_seconds: soon}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import ssl
 from collections.abc import Callable
@@ -48,6 +49,11 @@ class HomeAssistantConnector(Connector):
         self.ping_seconds = ping_seconds
         self.answer_seconds = answer_seconds
         self._snapshot_at: float | None = None
+        self._heard_at: float | None = None
+
+    def silent_seconds(self) -> float:
+        """Return the seconds since a frame came, where the connection did not end in order; see Connector."""
+        return 0.0 if self._heard_at is None else max(0.0, self._clock.monotonic() - self._heard_at)
 
     async def listen(self, listener: Listener) -> None:
         """Hear one connection out; see Connector.listen. Raises SourceUnreachable, TokenRefused, NotHomeAssistant."""
@@ -56,9 +62,16 @@ class HomeAssistantConnector(Connector):
         try:
             await self._converse(socket, listener)
         except ConnectionClosed as error:
-            raise SourceUnreachable(f"the connection to Home Assistant ended ({_reason(error)})", place=url) from None
+            sentence = f"the connection to Home Assistant ended ({_reason(error)})"
+            if error.rcvd is not None and error.rcvd_then_sent is not False:
+                self._heard_at = None  # it said good-bye: all that it had said before was heard
+                why = "source_closed"
+            else:
+                why = "connection_lost" if error.sent is None else "no_answer"
+            raise SourceUnreachable(sentence, place=url, gap_reason=why) from None
         except TimeoutError:
-            raise SourceUnreachable("Home Assistant does not answer any more", place=url) from None
+            sentence = "Home Assistant does not answer any more"
+            raise SourceUnreachable(sentence, place=url, gap_reason="no_answer") from None
         finally:
             await socket.close()
 
@@ -90,18 +103,23 @@ class HomeAssistantConnector(Connector):
         except InvalidStatus as error:
             status = error.response.status_code
             if status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT):
-                raise SourceUnreachable(f"Home Assistant is not there yet (HTTP {status})", place=url) from None
+                raise SourceUnreachable(
+                    f"Home Assistant is not there yet (HTTP {status})", place=url, gap_reason="connection_refused"
+                ) from None
             raise NotHomeAssistant(f"{url} is not Home Assistant (HTTP {status})", hint=hint, place=url) from None
         except (InvalidHandshake, InvalidURI, ValueError) as error:
             raise NotHomeAssistant(f"{url} is not Home Assistant ({error})", hint=hint, place=url) from None
         except ssl.SSLError as error:
             raise SourceUnreachable(f"{url} has no valid certificate ({error.reason})", hint=hint, place=url) from None
         except TimeoutError:
-            raise SourceUnreachable(f"Home Assistant at {url} does not answer", hint=hint, place=url) from None
+            raise SourceUnreachable(
+                f"Home Assistant at {url} does not answer", hint=hint, place=url, gap_reason="no_answer"
+            ) from None
         except (OSError, EOFError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            why = "connection_refused" if _is_refusal(error) else "unreachable"
             raise SourceUnreachable(
-                f"Home Assistant at {url} cannot be reached ({reason.lower()})", hint=hint, place=url
+                f"Home Assistant at {url} cannot be reached ({reason.lower()})", hint=hint, place=url, gap_reason=why
             ) from None
 
     async def _converse(self, socket: ClientConnection, listener: Listener) -> None:
@@ -109,12 +127,14 @@ class HomeAssistantConnector(Connector):
         protocol = HomeAssistantProtocol(self._settings.token.get_secret_value())
         session = _Session(self, socket, protocol, listener)
         receive: Callable[[bytes, int], list[Action]] = protocol.receive
-        now, take = self._clock.now, listener.take
+        now, monotonic, take = self._clock.now, self._clock.monotonic, listener.take
+        self._heard_at = monotonic()
         try:
             async with asyncio.timeout(self.answer_seconds) as session.patience:
                 while True:
                     frame = await socket.recv(decode=False)
                     session.heard = True
+                    self._heard_at = monotonic()
                     for action in receive(frame, now()):
                         if type(action) is Event:
                             take(action)
@@ -202,6 +222,11 @@ class _Session:
             await asyncio.sleep(self._connector.ping_seconds)
             if not self.heard:
                 await self._socket.close(1000, "no answer to ping")
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Tell whether nobody listens there; of a name with several addresses asyncio gives the errors as one text."""
+    return isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error)
 
 
 def _reason(error: ConnectionClosed) -> str:

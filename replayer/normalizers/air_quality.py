@@ -52,7 +52,7 @@ _MICROGRAMS: Final = "μg/m³"
 class AirQualitySettings(NormalizerSettings):
     """The word for the place; by default the home's name."""
 
-    location: str = ""
+    location: str | None = None
 
 
 class _Reading(NamedTuple):
@@ -70,6 +70,7 @@ class AirQualityNormalizer(Normalizer):
     ahead: ClassVar[int] = _HOUR
     back: ClassVar[int] = DAY
     revised: ClassVar[bool] = True
+    of_home: ClassVar[tuple[str, ...]] = ("config",)
     settings_model: ClassVar[type[NormalizerSettings]] = AirQualitySettings
     settings: AirQualitySettings
     reads = Reads(("air_quality",), (POLLED,))

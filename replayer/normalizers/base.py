@@ -26,6 +26,7 @@ __all__ = [
     "Reading",
     "Fold",
     "Summarizer",
+    "Retired",
 ]
 
 POLLED: Final = "polled"
@@ -180,3 +181,20 @@ class Summarizer(Normalizer):
         """Return what the record's readings make when they stand alone."""
         readings = sorted(self.readings(record, home), key=lambda reading: reading.meter)
         return self.fold().step(readings, home.zone) if readings else []
+
+
+class Retired(Normalizer):
+    """One that is no more: it reads nothing and makes nothing, so that what it once made is left over."""
+
+    version = 0
+    of_home: ClassVar[tuple[str, ...]] = ()
+    reads = Reads((), ())
+
+    def __init__(self, name: str, measurements: Sequence[str]) -> None:
+        super().__init__()
+        self.name = name  # type: ignore[misc]
+        self.measurements = tuple(measurements)  # type: ignore[misc]
+
+    def normalize(self, record: Record, home: HomeView) -> list[Point]:
+        """Return nothing."""
+        return []

@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Annotated, Any, ClassVar, Final, NamedTuple
 from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator
 
 from ...clock import SECOND
 from ...storage.record import Record
@@ -45,11 +47,19 @@ _WFH_WORDS: Final = (
 _UNSURE: Final = frozenset({"unavailable", "unknown"})
 
 
+def _listed(value: Any) -> Any:
+    """Take words with commas between them, as a variable has them."""
+    return value.split(",") if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
 class CalendarSettings(NormalizerSettings):
     """Words that titles are searched for: whole words, in upper or lower case; a list here takes the place of ours."""
 
-    away_words: tuple[str, ...] = _AWAY_WORDS
-    wfh_words: tuple[str, ...] = _WFH_WORDS
+    away_words: Words = _AWAY_WORDS
+    wfh_words: Words = _WFH_WORDS
 
 
 class _Event(NamedTuple):
@@ -66,6 +76,7 @@ class CalendarNormalizer(Normalizer):
     name: ClassVar[str] = "calendar"
     version: ClassVar[int] = 1
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
+    of_home: ClassVar[tuple[str, ...]] = ("config",)
     settings_model: ClassVar[type[NormalizerSettings]] = CalendarSettings
     settings: CalendarSettings
     reads = Reads(("calendar", "home_assistant"), (POLLED, *STATES), domains=("person",))

@@ -44,7 +44,10 @@ _NATION: Final = ("GB", "NESO")
 
 
 class _Row(NamedTuple):
-    """What an answer says of a region in [start, end), microseconds UTC. `value` is in g/kWh."""
+    """What an answer says of a region in [start, end), microseconds UTC.
+
+    `value`, which was measured, and `forecast` are in g/kWh, or both a percentile.
+    """
 
     region: str
     operator: str | None
@@ -62,6 +65,7 @@ class CarbonIntensityNormalizer(Normalizer):
     name: ClassVar[str] = "carbon_intensity"
     version: ClassVar[int] = 1
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
+    of_home: ClassVar[tuple[str, ...]] = ()
     reads = Reads(("carbon_intensity",), (POLLED,))
 
     def normalize(self, record: Record, home: HomeView) -> list[Point]:
@@ -115,9 +119,15 @@ def _of_uk(poll: Poll, time: int) -> _Found:
 
 
 def _fields(rows: list[_Row], time: int) -> dict[str, Field | None]:
+    """Return the fields of a region.
+
+    What holds now is a forecast only where the answer speaks of nothing else: beside a list of forecasts, the service is
+    asked for the present half hour too, whose value is the better one.
+    """
     now = _now(rows, time)
+    value = now.value if now else None
     return {
-        "carbon_intensity_gco2_kwh": now.value if now else None,
+        "carbon_intensity_gco2_kwh": now.forecast if now and value is None and len(rows) == 1 else value,
         "renewable_percentage": now.renewable if now else None,
         "fossil_percentage": now.fossil if now else None,
         "forecast_1h": _forecast(rows, time + _HOUR),
@@ -155,8 +165,7 @@ def _half_hour(times: dict[str, Any], said: dict[str, Any], names: tuple[str, st
     intensity = intensity if isinstance(intensity, dict) else {}
     actual, forecast = number(intensity.get("actual")), number(intensity.get("forecast"))
     mix = objects_in(said.get("generationmix"))
-    value = forecast if actual is None else actual
-    yield _Row(*names, start, end, value, forecast, _share(mix, _RENEWABLE), _share(mix, _FOSSIL))
+    yield _Row(*names, start, end, actual, forecast, _share(mix, _RENEWABLE), _share(mix, _FOSSIL))
 
 
 def _share(mix: list[dict[str, Any]], fuels: frozenset[str]) -> float | None:

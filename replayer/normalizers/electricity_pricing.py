@@ -52,6 +52,7 @@ class ElectricityPricingNormalizer(Normalizer):
     ahead: ClassVar[int] = 2 * DAY
     back: ClassVar[int] = 3 * DAY
     revised: ClassVar[bool] = True
+    of_home: ClassVar[tuple[str, ...]] = ("config",)
     reads = Reads(("electricity_pricing",), (POLLED,))
 
     def normalize(self, record: Record, home: HomeView) -> list[Point]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -24,10 +24,19 @@ from ...errors import SettingsError
 from ...storage.record import Record, decode
 from ...storage.tail import lines_of
 from ..home import HOME_TYPES, Home, HomeView
+from ..ledger import Ledger
 from ..point import Point, line
-from .base import Normalizer, SetAside, Summarizer
+from .base import Normalizer, Retired, SetAside, Summarizer
 
-__all__ = ["GROUP", "fingerprint", "golden_lines", "golden_records", "normalizer_classes", "normalizers"]
+__all__ = [
+    "GROUP",
+    "fingerprint",
+    "golden_lines",
+    "golden_records",
+    "normalizer_classes",
+    "normalizers",
+    "with_retired",
+]
 
 GROUP = "homeiq.normalizers"
 
@@ -65,6 +74,12 @@ def normalizers(section: Sections = lambda name: {}, choice: Choice | None = Non
     for normalizer in found:
         normalizer.choice = choice or Choice()
     return found
+
+
+def with_retired(now: Sequence[Normalizer], ledger: Ledger) -> list[Normalizer]:
+    """Return the normalizers, and in the place of those that once wrote to a target and are no more, a Retired one."""
+    gone = sorted(ledger.normalizers() - {normalizer.name for normalizer in now})
+    return [*now, *(Retired(name, ledger.measurements(name)) for name in gone)]
 
 
 def _new(kind: type[Normalizer], section: Mapping[str, Any]) -> Normalizer:

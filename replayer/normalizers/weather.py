@@ -6,7 +6,9 @@ From Open-Meteo, OpenWeatherMap, and Home Assistant's own weather entities. A po
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple
+
+from pydantic import field_validator
 
 from ...clock import DAY, SECOND
 from ...storage.record import Record
@@ -65,11 +67,19 @@ _UNAVAILABLE: Final = frozenset({"unavailable", "unknown"})
 
 
 class WeatherSettings(NormalizerSettings):
-    """Words for what is written, and for `provider: home_assistant` which entity is read."""
+    """The word for the place, by default the home's name; and for `provider: home_assistant` which entity is read.
 
-    provider: str = ""
-    entity: str = ""
-    location: str = ""
+    Which other provider is asked today is no matter here: changing it makes nothing stale.
+    """
+
+    provider: Literal["home_assistant"] | None = None
+    entity: str | None = None
+    location: str | None = None
+
+    @field_validator("provider", mode="before")
+    @classmethod
+    def _only_ours(cls, value: Any) -> Any:
+        return value if value == "home_assistant" else None
 
 
 class Observation(NamedTuple):
@@ -88,6 +98,7 @@ class WeatherNormalizer(Normalizer):
     ahead: ClassVar[int] = _HOUR
     back: ClassVar[int] = DAY
     revised: ClassVar[bool] = True
+    of_home: ClassVar[tuple[str, ...]] = ("config",)
     settings_model: ClassVar[type[NormalizerSettings]] = WeatherSettings
     settings: WeatherSettings
 

@@ -110,6 +110,14 @@ class Target(ABC):
         """
         raise NotImplementedError(f"{self.title} cannot be read")
 
+    def latest(self, measurement: str) -> Stored | None:
+        """Return the point of a measurement with the greatest time, None if there is none; raises as `read` does."""
+        raise NotImplementedError(f"{self.title} cannot be read")
+
+    def holds(self, measurements: Sequence[str]) -> bool:
+        """Tell whether there is any point of these measurements, ours or not; raises as `read` does."""
+        raise NotImplementedError(f"{self.title} cannot be read")
+
     def delete(self, ghosts: Sequence[Ghost]) -> None:
         """Remove points; when it returns, they are gone. To remove what is not there is no error.
 

@@ -9,8 +9,10 @@ from homeiq.clock import ManualClock
 from homeiq.recorder.health import COMMIT_BUCKETS, Gaps, Health
 from homeiq.recorder.intake import Intake
 from homeiq.recorder.latest import Latest
+from homeiq.recorder.schedule import PollState
 from homeiq.recorder.supervisor import SourceState
 from homeiq.settings import RecordingSettings
+from homeiq.storage.gaps import GapReason
 from homeiq.storage.log import EventLog
 from homeiq.storage.record import Event, housekeeping_event
 
@@ -49,13 +51,15 @@ def test_ready_when_connected_and_recording(made: Made) -> None:
 
 
 def test_each_reason_is_said(made: Made) -> None:
-    made.health.sources = [SourceState("home_assistant", reason="it refuses the token")]
-    made.health.utilities = [SourceState("weather", reason="no key")]
+    made.health.sources = [
+        SourceState("home_assistant", reason="it refuses the token"),
+        PollState("weather", reason="no key"),
+    ]
     made.intake.problem = "the log cannot be written: No space left on device"
     made.health.http = {"url": "", "problem": "HTTP cannot listen"}
     made.clock.advance(601)
     assert made.health.not_ready() == [
-        "home_assistant is not connected: it refuses the token",
+        "Home Assistant is not connected: it refuses the token",
         "the log cannot be written: No space left on device",
         "no event came for 10 minutes (recording.silence_after_minutes is 10)",
         "HTTP cannot listen",
@@ -74,7 +78,7 @@ def test_only_events_break_the_silence(made: Made) -> None:
 
 
 def test_dropped_events_and_a_log_that_is_gone(made: Made, tmp_path: Path) -> None:
-    made.intake._drop()
+    made.intake._drops.add("home_assistant", GapReason.BACKPRESSURE)
     assert "events are being dropped" in made.health.not_ready()[0]
     shutil.rmtree(tmp_path / "log")
     assert "the log's tail is gone" in made.health.not_ready()[1]
@@ -101,7 +105,7 @@ def test_gaps_are_the_intervals_after_a_connection(made: Made) -> None:
     def say(what: str) -> None:
         made.health.committed([housekeeping_event(1, "home_assistant", what)], 0.001)
 
-    made.health.sources = [SourceState("home_assistant", since=1)]
+    made.health.sources = [SourceState("home_assistant", since=1), PollState("weather", next_poll=2)]
     for what, seconds in [
         ("disconnected", 5),
         ("connected", 7),
@@ -111,7 +115,8 @@ def test_gaps_are_the_intervals_after_a_connection(made: Made) -> None:
     ]:
         say(what)
         made.clock.advance(seconds)
-    (source,) = made.health.status()["sources"]
+    source, weather = made.health.status()["sources"]
+    assert weather["next_poll"] == "1970-01-01T00:00:00.000002+00:00"
     assert (source["gaps"], source["gap_seconds"]) == (2, 3.0)
     assert source["since"] == "1970-01-01T00:00:00.000001+00:00"
 

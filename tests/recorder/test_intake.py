@@ -126,7 +126,9 @@ def test_a_full_disk_loses_nothing_while_there_is_memory(tmp_path: Path, caplog:
 def test_what_had_to_be_dropped_is_counted_and_recorded(tmp_path: Path) -> None:
     async def act(intake: Intake, files: StuckFiles) -> None:
         files.full = True
-        for number in range(200):
+        intake.take(event(0, size=10_000))
+        await until(lambda: bool(intake.problem))
+        for number in range(1, 200):
             intake.take(event(number, size=10_000))
         assert intake.dropped > 0
         files.full = False
@@ -136,8 +138,8 @@ def test_what_had_to_be_dropped_is_counted_and_recorded(tmp_path: Path) -> None:
     found = records(tmp_path)
     (dropped,) = [json.loads(record.raw) for record in found if record.event_type == "homeiq_dropped"]
     assert dropped["events"] == intake.dropped
-    assert dropped["reason"] == "backpressure"
-    assert dropped["since"] <= dropped["until"]
+    assert dropped["gap_reason"] == "disk_full"
+    assert 0 < dropped["gap_seconds"] < 60
     assert len(found) == 200 - intake.dropped + 1
     assert 50 < len(found) < 150, "memory was bounded, and used"
 

@@ -129,3 +129,23 @@ def test_known_again_after_a_restart(tmp_path: Path, cache: str, sealed: bool) -
     assert latest.is_new(state(10))
     assert not latest.is_new(registry("[2]"))
     assert latest.is_new(registry("[1]"))
+
+
+def test_what_is_known_of_the_home_outlives_a_restart(tmp_path: Path) -> None:
+    """The utilities ask for the weather where the home is, also while Home Assistant is away."""
+    config = Event(1, 1, "home_assistant", "snapshot", "config", None, None, '{"latitude": 52.4}')
+    other = Event(2, 2, "pushed", "snapshot", "config", None, None, '{"latitude": 1}')
+    assert Latest().home_config() == {}
+    with EventLog(tmp_path, purpose="test") as log:
+        log.append([config, other])
+        assert Latest.load(tmp_path, log.next_seq).home_config() == {"latitude": 52.4}, "from the tail"
+        log.rotate()
+        seal(tmp_path)
+        latest = Latest.load(tmp_path, log.next_seq)
+        assert latest.home_config() == {"latitude": 52.4}, "from the whole log, by a child"
+        latest.save(tmp_path, log.next_seq - 1)
+        assert Latest.load(tmp_path, log.next_seq).home_config() == {"latitude": 52.4}, "from the cache"
+    latest.config = "[1]"
+    assert latest.home_config() == {}
+    latest.config = "{"
+    assert latest.home_config() == {}

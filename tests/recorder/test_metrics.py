@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from homeiq.recorder.metrics import METRICS, Metrics
+from homeiq.recorder.schedule import PollState
 from homeiq.recorder.supervisor import SourceState
 from homeiq.storage.record import housekeeping_event
 from prometheus_client.parser import text_string_to_metric_families
@@ -25,8 +26,10 @@ def test_each_is_named_once_and_explained() -> None:
 
 def test_they_say_what_happened(tmp_path: Path) -> None:
     made = Made(tmp_path)
-    made.health.sources = [SourceState("home_assistant", connected=True, since=3_000_000)]
-    made.health.utilities = [SourceState("weather", reason="it answers 500")]
+    made.health.sources = [
+        SourceState("home_assistant", connected=True, since=3_000_000),
+        PollState("weather", reason="it answers 500"),
+    ]
     for what in ("connected", "disconnected"):
         made.health.committed([housekeeping_event(1, "home_assistant", what)], 0.2)
     made.health.committed([event(), event("pushed", "manual", at=9_000_000)], 0.003)

@@ -12,7 +12,7 @@ from homeiq.replayer.home import HOME_TYPES, HomeView
 from homeiq.replayer.normalizers.base import SetAside
 from homeiq.replayer.normalizers.home_assistant import HomeAssistantNormalizer
 from homeiq.replayer.point import Field, Point, Series
-from homeiq.replayer.targets.base import Target, WindowWriter
+from homeiq.replayer.targets.base import Ghost, Stored, Target, WindowWriter
 from homeiq.storage.log import EventLog
 from homeiq.storage.record import ORIGINS, Event, Origin, Record
 from homeiq.verbatim import loads
@@ -188,14 +188,32 @@ def content_of(points: Iterable[Point]) -> Content:
 
 
 class MemoryTarget(Target):
-    """Holds points as InfluxDB does: a point written again keeps those of its fields that the new one does not have."""
+    """Holds points as InfluxDB does: a point written again keeps those of its fields that the new one does not have.
 
-    def __init__(self, before: Callable[[Sequence[Point]], None] = lambda points: None) -> None:
-        """`before` is called with what is to be written, and may raise."""
+    With `reads` it is asked what it holds, and deletes: as InfluxDB 2 does, also from series that have more tags, unless
+    `exact`.
+    """
+
+    def __init__(
+        self,
+        before: Callable[[Sequence[Point]], None] = lambda points: None,
+        *,
+        reads: bool = False,
+        exact: bool = False,
+    ) -> None:
+        """`before` is called with what is to be written, and may raise; with no points before a read or a delete."""
         self.name = self.title = "memory"
-        self.content: Content = {}
+        self.reads = self.deletes = reads
+        self.deletes_exactly = exact
+        self.everything: Content = {}
+        self.series: dict[str, Series] = {}
         self.writes: list[int] = []
         self.before = before
+
+    @property
+    def content(self) -> Content:
+        """All but the marker."""
+        return {key: fields for key, fields in self.everything.items() if key[0] != "homeiq_target"}
 
     def connect(self, position: int) -> None:
         """Be there."""
@@ -204,8 +222,39 @@ class MemoryTarget(Target):
         """Take points."""
         self.before(points)
         self.writes.append(len(points))
+        self.take(points)
+
+    def take(self, points: Sequence[Point]) -> None:
+        """Take points, whatever happens before."""
         for point in points:
-            self.content.setdefault(point.key, {}).update(point.fields)
+            self.series[point.series.prefix] = point.series
+            self.everything.setdefault(point.key, {}).update(point.fields)
+
+    def read(self, measurements: Sequence[str], start: int, end: int) -> Iterator[Stored]:
+        """Give out what it holds."""
+        self.before([])
+        for (prefix, time), fields in list(self.everything.items()):
+            series = self.series[prefix]
+            if series.measurement in measurements and start * 1000 <= time < end * 1000:
+                yield Stored(series.measurement, series.tags, time, dict(fields))
+
+    def latest(self, measurement: str) -> Stored | None:
+        """Return the last point."""
+        return max(self.read([measurement], -(2**60), 2**60), key=lambda stored: stored.time, default=None)
+
+    def holds(self, measurements: Sequence[str]) -> bool:
+        """Tell whether there is anything."""
+        return any(True for _ in self.read(measurements, -(2**60), 2**60))
+
+    def delete(self, ghosts: Sequence[Ghost]) -> None:
+        """Remove points."""
+        self.before([])
+        for ghost in ghosts:
+            for prefix, time in list(self.everything):
+                series = self.series[prefix]
+                same = series.tags == ghost.tags if self.deletes_exactly else series.tags.items() >= ghost.tags.items()
+                if series.measurement == ghost.measurement and same and ghost.first <= time <= ghost.last:
+                    del self.everything[prefix, time]
 
     def live(self, normalizer: str) -> WindowWriter:
         """Take points as they come."""

@@ -140,7 +140,7 @@ def test_exactly_the_refused_lines_are_set_aside(count: int, data: st.DataObject
         refused = [point.seq for point in some if point.seq in bad]
         if refused:
             if partial:
-                target.content |= {point.key: dict(point.fields) for point in some if point.seq not in bad}
+                target.take([point for point in some if point.seq not in bad])
             raise LinesRefused(f"bad: {refused[0]}")
 
     target = MemoryTarget(answer)

@@ -87,20 +87,38 @@ GOOD: list[tuple[Normalizer, str, Any, str]] = [
 IDS = [f"{normalizer.name}-{provider}-{place}" for place, (normalizer, provider, _, _) in enumerate(GOOD)]
 
 texts = st.text(st.characters(exclude_categories=()), max_size=8)
-hostile = st.sampled_from(
-    [
-        *(None, True, "", "x", [], {}, [[]], [{}], 0, -1, 1.5, 1e308, -1e308, 2**63, 10**400, math.nan, math.inf),
-        *(
-            "2026-11-23",
-            "0001-01-01T00:00:00",
-            "9999-12-31T23:59:59+00:00",
-            "2026-11-23T15:00",
-            "\ud800",
-            "15:00",
-            "Office",
-        ),
-    ]
-)
+HOSTILE = [
+    *(
+        None,
+        True,
+        "",
+        "x",
+        [],
+        {},
+        [[]],
+        [{}],
+        0,
+        -1,
+        1.5,
+        1e308,
+        -1e308,
+        2**63,
+        10**400,
+        math.nan,
+        math.inf,
+        -math.inf,
+    ),
+    *(
+        "2026-11-23",
+        "0001-01-01T00:00:00",
+        "9999-12-31T23:59:59+00:00",
+        "2026-11-23T15:00",
+        "\ud800",
+        "15:00",
+        "Office",
+    ),
+]
+hostile = st.sampled_from(HOSTILE)
 json_values = st.recursive(
     hostile | st.booleans() | st.integers() | st.floats() | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
@@ -116,6 +134,17 @@ def places_in(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
         yield from places_in(part, (*way, key))
 
 
+def replaced(good: Any, way: tuple[Any, ...], value: Any) -> Any:
+    """Return a copy of a JSON value with another one in this place."""
+    if not way:
+        return copy.deepcopy(value)
+    body = parent = copy.deepcopy(good)
+    for key in way[:-1]:
+        parent = parent[key]
+    parent[way[-1]] = copy.deepcopy(value)  # what is drawn may be one and the same list each time
+    return body
+
+
 @st.composite
 def spoiled(draw: st.DrawFn, good: Any) -> Any:
     """Return a good answer of which some parts were taken away or became something else."""
@@ -124,13 +153,13 @@ def spoiled(draw: st.DrawFn, good: Any) -> Any:
         way = draw(st.sampled_from(list(places_in(body))))
         if not way:
             continue
-        parent = body
-        for key in way[:-1]:
-            parent = parent[key]
         if draw(st.booleans()):
-            del parent[way[-1]]
+            body = replaced(body, way, draw(hostile | json_values))
         else:
-            parent[way[-1]] = draw(json_values)
+            parent = body
+            for key in way[:-1]:
+                parent = parent[key]
+            del parent[way[-1]]
     return body
 
 
@@ -170,6 +199,14 @@ def test_a_good_answer_gives_points_within_reach(normalizer: Normalizer, provide
 def poll_of(normalizer: Normalizer, provider: str, body: Any, url: str) -> Event:
     text = body if isinstance(body, str) else json.dumps(body)
     return polls.poll(normalizer.name, provider, text, url=url, params={"units": "metric"}, entity_id="calendar.a")
+
+
+@pytest.mark.parametrize(("normalizer", "provider", "body", "url"), GOOD, ids=IDS)
+def test_any_hostile_value_in_any_place(normalizer: Normalizer, provider: str, body: Any, url: str) -> None:
+    for way in places_in(body):
+        if not any(isinstance(key, int) and key > 1 for key in way):  # of a list, two entries will do
+            for value in HOSTILE:
+                check(normalizer, poll_of(normalizer, provider, replaced(body, way, value), url), HOMES[0])
 
 
 @pytest.mark.parametrize(("normalizer", "provider", "body", "url"), GOOD, ids=IDS)

@@ -107,6 +107,7 @@ def test_words_are_those_of_the_settings() -> None:
     assert told(now("Office"), away_words=["golf club"])["currently_home"] is True
     assert told(now("Schreibtisch"), wfh_words=["schreibtisch"])["wfh_today"] is True
     assert told(now("Office"), away_words=[], wfh_words=[]) == AT_HOME
+    assert told(now("Golf"), away_words="pub, golf")["currently_home"] is False  # as a variable has them
     assert told(now("a.b (c"), away_words=["a.b (c", " ", ""])["currently_home"] is False
 
 

@@ -48,13 +48,20 @@ def test_data_may_be_an_object_and_what_was_not_measured_yet_is_forecast() -> No
 def test_a_forecast_has_the_values_of_the_polls_own_time_an_hour_and_a_day_later() -> None:
     values = list(range(100, 149))
     assert fields(uk_forecast(values)) == {
-        **{"carbon_intensity_gco2_kwh": 100.0, "forecast_1h": 102.0, "forecast_24h": 148.0},
+        "forecast_1h": 102.0,
+        "forecast_24h": 148.0,
     }
+
+
+def test_beside_forecasts_only_what_was_measured_is_the_present_intensity() -> None:
+    body = uk_forecast([100, 101, 102])
+    body["data"][0]["intensity"]["actual"] = 97
+    assert fields(body) == {"carbon_intensity_gco2_kwh": 97.0, "forecast_1h": 102.0}
 
 
 def test_the_first_row_may_start_before_the_time_that_was_asked_for() -> None:
     body = uk_forecast(list(range(100, 150)), TIME - HOUR // 2)
-    assert fields(body) == {"carbon_intensity_gco2_kwh": 101.0, "forecast_1h": 103.0, "forecast_24h": 149.0}
+    assert fields(body) == {"forecast_1h": 103.0, "forecast_24h": 149.0}
 
 
 def test_a_day_ahead_may_be_just_behind_the_last_row() -> None:
@@ -63,7 +70,7 @@ def test_a_day_ahead_may_be_just_behind_the_last_row() -> None:
 
 
 def test_a_forecast_that_is_null_is_left_out() -> None:
-    assert fields(uk_forecast([100, 1, None, 3])) == {"carbon_intensity_gco2_kwh": 100.0}
+    assert fields(uk_forecast([100, 1, 102, None, *[1] * 44, None])) == {"forecast_1h": 102.0}
 
 
 def test_the_last_half_hour_will_do_and_no_older_one() -> None:
@@ -77,6 +84,7 @@ def test_the_mix() -> None:
     assert fields(uk_generation()) == {"renewable_percentage": 46.7, "fossil_percentage": 26.7}
     nothing = fields(uk_generation(gas=None, coal=None))
     assert nothing == {"renewable_percentage": 46.7}
+    assert "fossil_percentage" not in fields(uk_generation(gas=1e308, coal=1e308)), "a sum beyond a float"
 
 
 def test_intensity_and_mix_of_one_half_hour_are_two_points() -> None:
@@ -92,10 +100,12 @@ def test_one_region_has_all_in_one_answer() -> None:
     (point,) = points(body)
     assert point.series.tags == {"grid_operator": "SSE South", "region": "South England"}
     assert fields(body) == {
-        **{"carbon_intensity_gco2_kwh": 100.0, "renewable_percentage": 46.7, "fossil_percentage": 26.7},
-        **{"forecast_1h": 102.0, "forecast_24h": 148.0},
+        **{"renewable_percentage": 46.7, "fossil_percentage": 26.7, "forecast_1h": 102.0, "forecast_24h": 148.0},
     }
-    assert fields({"data": [body["data"]]}) == fields(body), "/regional/postcode/RG10 has a list around it"
+    now = uk_regional([100])["data"]
+    assert fields({"data": [now]}) == {  # /regional/postcode/RG10 has a list around it
+        **{"carbon_intensity_gco2_kwh": 100.0, "renewable_percentage": 46.7, "fossil_percentage": 26.7},
+    }
 
 
 def test_all_regions() -> None:

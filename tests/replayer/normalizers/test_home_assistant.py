@@ -2,9 +2,7 @@
 
 import json
 import math
-import os
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +10,6 @@ from homeiq.clock import SECOND
 from homeiq.replayer.home import Home
 from homeiq.replayer.normalizers.base import Reason, SetAside
 from homeiq.replayer.normalizers.home_assistant import HomeAssistantNormalizer, number_of
-from homeiq.replayer.normalizers.registry import golden_lines
 from homeiq.replayer.point import Point, line
 from homeiq.storage.record import ORIGINS, Event, Record
 from hypothesis import example, given, settings
@@ -21,7 +18,6 @@ from hypothesis import strategies as st
 from replayer.making import DAY_0, config, devices, entities, numbered, registries, state
 from servers.line_protocol import parse
 
-GOLDEN = Path(__file__).parent / "golden" / "home_assistant.lp"
 NOON = DAY_0 + 43_200 * SECOND
 TAGS = {
     *("area_id", "device_class", "device_id", "domain", "entity_category"),
@@ -218,20 +214,3 @@ def test_a_tolerant_reading_still_gives_a_point() -> None:
     event = state("sensor.a", "1", NOON, attributes={"x": math.nan, "y": 1})
     assert "NaN" in event.raw
     assert point_of(event).fields["attr_y"] == 1.0
-
-
-# --- golden ----------------------------------------------------------------------------------------------------------
-
-
-def test_the_version_changes_with_what_is_made() -> None:
-    normalizer = HomeAssistantNormalizer()
-    made = "".join(f"{text}\n" for text in [f"# version {normalizer.version}", *golden_lines(normalizer)])
-    if os.environ.get("RENEW_GOLDEN"):
-        GOLDEN.write_bytes(made.encode())
-    expected = GOLDEN.read_bytes().decode()
-    if made != expected:
-        raised = made.partition("\n")[0] != expected.partition("\n")[0]
-        first = "" if raised else "the golden output changed: raise HomeAssistantNormalizer.version; "
-        lines = zip(made.splitlines(), expected.splitlines(), strict=False)
-        changed = next((f"{new}\ninstead of\n{old}" for new, old in lines if new != old), "the number of lines")
-        pytest.fail(f"{first}renew the expected lines with RENEW_GOLDEN=1 pytest {Path(__file__).name}\n{changed}")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from homeiq.clock import from_iso
 from homeiq.replayer.normalizers.base import Reason, SetAside
+from homeiq.replayer.normalizers.registry import fingerprint
 from homeiq.replayer.normalizers.weather import NORMALIZER
 from homeiq.replayer.point import Field
 
@@ -193,6 +194,17 @@ def test_weather_entities_are_read_only_if_the_settings_say_so() -> None:
     events = (entity("sunny"), other, entity("20", "sensor.a"), polled)
     wanted = [[reads.wants(record_of(event)) for event in events] for reads in (default, all_of_them, one)]
     assert wanted == [[False, False, False, True], [True, True, False, True], [True, False, False, True]]
+
+
+def test_which_other_provider_is_asked_today_makes_nothing_stale() -> None:
+    sections: list[dict[str, Any]] = [
+        {},
+        {"provider": None},
+        {"provider": "open_meteo"},
+        {"provider": "openweathermap"},
+    ]
+    assert len({fingerprint(NORMALIZER(section)) for section in sections}) == 1
+    assert fingerprint(NORMALIZER({"provider": "home_assistant"})) != fingerprint(NORMALIZER())
 
 
 def test_a_weather_entity_is_converted_by_its_own_units() -> None:
