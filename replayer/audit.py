@@ -1,7 +1,7 @@
 """What a replay would change (plan), and whether the target equals f(log) (audit): the comparison, without any writing.
 
-A plan compares with the whole log. An audit compares with the log up to the ledger's position; while a follower writes, what
-differs is looked at once more with the whole log, so that what is just being written is no difference.
+A plan compares with the whole log. An audit compares with the log up to the ledger's position; while a follower writes,
+what differs is looked at once more with the whole log, so that what is just being written is no difference.
 """
 
 from __future__ import annotations

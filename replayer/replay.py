@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from ..choice import Choice
 from ..clock import Clock, SystemClock
 from ..errors import Stopped, TargetLocked
 from ..settings import Settings
@@ -80,6 +81,17 @@ def open_target(settings: Settings) -> Target:
     from .targets.embedded import EmbeddedTarget
 
     return EmbeddedTarget(settings.data_dir)
+
+
+def _choice(settings: Settings) -> Choice:
+    """Return what is projected; say what in it has no effect."""
+    choice = settings.replay.choice()
+    for event_type in choice.without_effect:
+        _log.warning(
+            "replay.exclude.event_types cannot leave out %s: exclude its domains, entities or entity_globs instead",
+            event_type,
+        )
+    return choice
 
 
 def home_zone(data_dir: Path) -> ZoneInfo:
@@ -176,7 +188,7 @@ class _Replay:
         self, settings: Settings, target: Target, ledger: Ledger, clock: Clock, stop: threading.Event, watch: Watch
     ) -> None:
         self._data_dir = settings.data_dir
-        self._normalizers = normalizers(settings.section, settings.replay.choice())
+        self._normalizers = normalizers(settings.section, _choice(settings))
         self._target = target
         self._ledger = ledger
         self._clock = clock
@@ -255,7 +267,7 @@ def replay_to_output(
     home = home_of(view)
     todo = [
         (normalizer, window)
-        for normalizer in normalizers(settings.section, settings.replay.choice())
+        for normalizer in normalizers(settings.section, _choice(settings))
         for window in windows_between(view, normalizer, since, until)
     ]
     todo.sort(key=lambda one: one[1].window)
@@ -289,7 +301,7 @@ def follow(settings: Settings, stop: threading.Event, *, clock: Clock | None = N
         with target_lock(settings.data_dir, target), collecting_seldom():
             delivery = Delivery(target, ledger, clock, forever=True, stop=stop)
             Follower(
-                *(settings.data_dir, target, ledger, delivery, normalizers(settings.section, settings.replay.choice())),
+                *(settings.data_dir, target, ledger, delivery, normalizers(settings.section, _choice(settings))),
                 *(settings.replay, clock, stop),
             ).run()
     finally:

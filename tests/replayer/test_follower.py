@@ -25,6 +25,7 @@ from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.normalizers.base import Normalizer
 from homeiq.replayer.normalizers.home_assistant import HomeAssistantNormalizer
 from homeiq.replayer.point import Point
+from homeiq.replayer.scope import Scope
 from homeiq.replayer.targets.base import Target
 from homeiq.replayer.targets.embedded import EmbeddedTarget
 from homeiq.settings import ReplaySettings, Settings
@@ -184,7 +185,7 @@ class World:
     def ask(self, since: int | None, until: int | None) -> None:
         """Ask the follower for a replay."""
         ledger = Ledger(self.data_dir, self.target.name)
-        ledger.ask(since, until)
+        ledger.ask(Scope(since, until).to_json())
         ledger.close()
 
     def seal(self) -> None:

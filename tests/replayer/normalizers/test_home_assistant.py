@@ -161,6 +161,34 @@ def test_thermostats_and_weather_are_metric() -> None:
     assert (fields["attr_wind_speed"], fields["attr_wind_speed_unit_str"]) == (10.0, "m/s")
 
 
+@pytest.mark.parametrize(
+    ("entity", "text", "attributes"),
+    [
+        ("input_text.alarm_code", "123456", {"mode": "password"}),
+        ("text.wifi", "hunter2", {"mode": "password"}),
+        ("sensor.stream", "rtsp://admin:hunter2@camera/live", {}),
+        ("sensor.link", "https://home/x?authSig=hunter2", {}),
+    ],
+)
+def test_a_state_that_is_a_credential_is_left_out(entity: str, text: str, attributes: dict[str, Any]) -> None:
+    old = {"state": text, "attributes": attributes, "last_changed": "2026-11-23T11:00:00+00:00"}
+    for event in (state(entity, text, NOON, attributes=attributes, old=old), state(entity, text, NOON, "snapshot")):
+        if event.origin == "snapshot" and attributes:
+            continue  # the mode is what tells
+        fields = point_of(event).fields
+        assert text not in str(fields)
+        assert not {"state", "value", "old_state"} & fields.keys()
+        assert fields["available"] is True
+    shown = point_of(state(entity, "unknown", NOON, attributes=attributes)).fields
+    assert (shown["state"], shown["available"]) == ("unknown", False)
+    gone = Event(NOON, NOON, "home_assistant", "live", "state_changed", entity, None, removal(old).raw)
+    assert text not in str(point_of(gone).fields)
+
+
+def test_what_is_typed_in_the_open_is_a_state() -> None:
+    assert point_of(state("input_text.note", "hunter2", NOON, attributes={"mode": "text"})).fields["state"] == "hunter2"
+
+
 def removal(old: Any = None) -> Event:
     raw = json.dumps({"data": {"entity_id": "sensor.a", "old_state": old, "new_state": None}, "context": {"id": "c"}})
     return Event(NOON, NOON, "home_assistant", "live", "state_changed", "sensor.a", None, raw)

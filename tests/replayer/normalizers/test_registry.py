@@ -21,5 +21,5 @@ def test_the_fingerprint_is_the_same_each_time_and_changes_with_what_is_made(mon
     monkeypatch.setattr(home_assistant, "_units_of", lambda domain, attributes, home: None)
     assert fingerprint(one) != before
     monkeypatch.undo()
-    monkeypatch.setattr(type(one), "version", 99)
-    assert fingerprint(one) == "99-" + before.partition("-")[2]
+    monkeypatch.setattr(type(one), "version", 77)
+    assert fingerprint(one) == "77" + before[before.index("-") :]
