@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-ROOM_MODULES = ("choice", "errors", "clock", "sections", "settings", "verbatim")
+ROOM_MODULES = ("choice", "errors", "clock", "listening", "sections", "settings", "verbatim")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "storage": ROOM_MODULES,
     "connectors": ("storage", *ROOM_MODULES),
@@ -21,8 +21,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
     "clock": (),
     "verbatim": (),
+    "listening": (),
     "sections": ("errors",),
-    "settings": ("choice", "errors", "sections"),
+    "settings": ("choice", "errors", "listening", "sections"),
 }
 HEAVY = ("pyarrow", "duckdb", "influxdb_client")
 

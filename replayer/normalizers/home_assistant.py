@@ -1,7 +1,8 @@
 """Home Assistant's states → the measurement `home_assistant_events`. Pure.
 
 Reads `state_changed` events, and `state` records, which are one state of a snapshot or of the history: the same state
-gives the same point, whichever way it came.
+gives the same point, whichever way it came. A pushed event may be flat (`new_state` beside `event_type`, without `data`),
+and its states may be only their texts.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class HomeAssistantNormalizer(Normalizer):
     """See the module."""
 
     name: ClassVar[str] = "home_assistant"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
     by_entity: ClassVar[bool] = True
     of_home: ClassVar[tuple[str, ...]] = (*HOME_TYPES, "weather")
@@ -116,8 +117,10 @@ class HomeAssistantNormalizer(Normalizer):
         else:
             data = content.get("data") if isinstance(content, dict) else None
             if not isinstance(data, dict) or "new_state" not in data:
-                raise SetAside(Reason.INCOMPLETE, "there is no new_state")
+                data = _flat(record, content)
             new, old, context = data["new_state"], data.get("old_state"), content.get("context")
+        if record.source == "pushed":
+            new, old = _whole(new), _whole(old)
         before = _old_state(record.entity_id, old)
         if new is None:
             return self._removal(record, before, _context(context), home)
@@ -270,6 +273,18 @@ class _Described:
     device_class: str
     password: bool
     series: dict[str, Series] = field(default_factory=dict)  # by part of the day
+
+
+def _flat(record: Record, content: Any) -> dict[str, Any]:
+    """Return what holds the states of a pushed event that has no `data` around them."""
+    if record.source != "pushed" or not isinstance(content, dict) or "new_state" not in content:
+        raise SetAside(Reason.INCOMPLETE, "there is no new_state")
+    return content
+
+
+def _whole(state: Any) -> Any:
+    """Return a state of which a pushed event gave only the text."""
+    return {"state": state} if isinstance(state, str) else state
 
 
 def _text(value: Any) -> str:
