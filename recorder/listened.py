@@ -74,19 +74,4 @@ class Listened:
 
     def _backfilled(self, source: str, facts: Mapping[str, Any]) -> None:
         """Strike out what is closed, and what was found not to be closed any further."""
-        since, upto = facts.get("from"), facts.get("upto")
-        kept = []
-        for gap in self._waiting.get(source, ()):
-            if isinstance(since, int) and isinstance(upto, int):
-                gap.fill(since, upto)
-            if not gap.closed and not (facts.get("done") is True and _lies_in(gap, facts)):
-                kept.append(gap)
-        self._waiting[source] = kept
-
-
-def _lies_in(gap: Gap, facts: Mapping[str, Any]) -> bool:
-    """Tell whether a gap lies in the interval that was asked for."""
-    since, until = facts.get("since"), facts.get("until")
-    if not isinstance(since, int) or not isinstance(until, int) or gap.end is None:
-        return False
-    return since <= min(gap.start, gap.end) and max(gap.start, gap.end) <= until
+        self._waiting[source] = [gap for gap in self._waiting.get(source, ()) if not gap.fill(facts)]

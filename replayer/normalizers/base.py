@@ -38,7 +38,7 @@ class SetAside(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """Which records a normalizer reads: of these sources and event types.
+    """Which records a normalizer reads: of these event types, and of these sources; no source named is any source.
 
     Where entities or domains are named, only the records of one of them.
     """
@@ -50,7 +50,7 @@ class Reads:
 
     def wants(self, record: Record) -> bool:
         """Tell whether a record is one of them."""
-        if record.event_type not in self.event_types or record.source not in self.sources:
+        if record.event_type not in self.event_types or (self.sources and record.source not in self.sources):
             return False
         if not self.entities and not self.domains:
             return True
