@@ -4,7 +4,7 @@ Views (times are TIMESTAMP WITH TIME ZONE, shown in UTC; all exist when nothing 
 
     events   every record: seq, time, received_at, source, origin, event_type, entity_id, state, raw
     states   each state that was recorded: seq, time, entity_id, state, value, attributes (JSON), origin
-    gaps     when a source was not listened to: source, start, end, seconds, reason, closed_from, closed_upto, closed, missing
+    gaps     when a source was not heard: source, start, end, seconds, reason, closed_from, closed_upto, closed, missing
     points   the embedded target: measurement, time, each tag a column, fields (JSON)
 """
 
