@@ -58,14 +58,22 @@ class Intake:
         self._closing = asyncio.Event()
         self._writer = ThreadPoolExecutor(1, "log-writer")
 
-    def take(self, event: Event) -> None:
-        """Take an event for recording; it is durable a group interval later at the latest. Never blocks."""
+    @property
+    def pressure(self) -> float:
+        """How full the memory for waiting events is: 0 … 1."""
+        return (self._bytes + self._flushing_bytes) / self._settings.buffer_bytes
+
+    def take(self, event: Event, *, always: bool = False) -> None:
+        """Take an event for recording; it is durable a group interval later at the latest. Never blocks.
+
+        A state of a snapshot that says nothing new is not recorded; with `always` it is.
+        """
         size = len(event.raw) + _ENVELOPE_BYTES
         if self._bytes + self._flushing_bytes + size > self._settings.buffer_bytes and not self._has_reserve(event):
             self.dropped += 1
             self._drops.add(event.source, self._why)
             return
-        if not self._latest.is_new(event):
+        if not self._latest.is_new(event) and not always:
             return
         self._events.append(event)
         self._bytes += size

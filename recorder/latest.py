@@ -23,6 +23,7 @@ from ..storage.log import log_folder, tails_in
 from ..storage.record import Event, Record
 from ..storage.tail import read_tail
 from .listened import Listened
+from .recent import Recent
 
 __all__ = ["Latest", "main"]
 
@@ -44,6 +45,7 @@ class Latest:
         self.entities: dict[str, int] = {}
         self.registries: dict[str, bytes] = {}
         self.listened = Listened()
+        self.recent = Recent()
 
     def is_new(self, event: Event | Record) -> bool:
         """Tell whether a record of this event would say something new, and remember the event as recorded.
@@ -55,7 +57,10 @@ class Latest:
         if event_type == "state_changed":
             if event.entity_id is not None:
                 self.entities[event.entity_id] = event.time
+                self.recent.add(event.entity_id, event.time)
             return True
+        if event_type == "state" and event.entity_id is not None:
+            self.recent.add(event.entity_id, event.time)
         if event.origin not in _SNAPSHOT_ORIGINS:
             if event_type == "state" and event.entity_id is not None:
                 self.entities[event.entity_id] = max(event.time, self.entities.get(event.entity_id, event.time))

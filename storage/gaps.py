@@ -103,7 +103,7 @@ def combined(first: GapReason, following: GapReason) -> GapReason:
 MISSING: Final[dict[str, str]] = {
     "events": "events other than states are in no history",
     "retention": "Home Assistant's history does not reach back so far",
-    "excluded": "entities that Home Assistant's recorder excludes",
+    "not_recorded": "states that Home Assistant's own recorder did not keep",
     "no_history": "Home Assistant answers no questions about its history",
 }
 """What backfill can't get, by the words that its records use."""
@@ -150,7 +150,8 @@ class Gap:
         missing = facts.get("missing")
         if isinstance(missing, list):
             self.missing = tuple(sorted({*self.missing, *(word for word in missing if word in MISSING)}))
-        return self.closed or (facts.get("done") is True and since <= low and high <= until)
+        began = since <= low or (self.closed_from == low and self.closed_upto is not None and since <= self.closed_upto)
+        return self.closed or (facts.get("done") is True and began and high <= until)
 
     def _add(self, begin: int, end: int) -> None:
         if begin > end:

@@ -19,12 +19,23 @@ from ...storage.record import Event, Origin, text_of
 from ...verbatim import elements, loads, member, storable
 from .snapshot import COMMANDS, REFETCHED_ON, VISIBLE_WITHOUT_ADMIN, registry_event, state_events
 
-__all__ = ["SOURCE", "Send", "Subscribed", "SnapshotTaken", "Warn", "Action", "HomeAssistantProtocol", "event_of"]
+__all__ = [
+    "SOURCE",
+    "Answered",
+    "Send",
+    "Subscribed",
+    "SnapshotTaken",
+    "Warn",
+    "Action",
+    "HomeAssistantProtocol",
+    "event_of",
+]
 
 SOURCE = "home_assistant"
 
 _EVENT_LAST = re.compile(rb'\{"id":\d+,"type":"event","event":')
 _EVENT_FIRST = re.compile(rb'\{"type":"event","event":')
+_ANSWER = re.compile(rb'\{"id":(\d+),"type":"result","success":true,"result":')
 _EVENT_FIRST_END = re.compile(rb',"id":\d+\}$')
 
 
@@ -56,13 +67,24 @@ class Warn:
     sentence: str
 
 
-Action = Event | Send | Subscribed | SnapshotTaken | Warn
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question of our own was answered: `raw` is the result's text, or `code` says why there is none."""
+
+    number: int
+    raw: str | None
+    code: str = ""
+
+
+Action = Event | Send | Subscribed | SnapshotTaken | Warn | Answered
 
 
 class HomeAssistantProtocol:
     """One connection's conversation. `receive` never raises for a strange frame, only when the conversation is over."""
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, *, listens: bool = True) -> None:
+        """One that does not listen subscribes to nothing: it only asks."""
+        self.listens = listens
         self.version = ""
         self.origin: Origin = "live"
         self._token = token
@@ -73,6 +95,7 @@ class HomeAssistantProtocol:
         self._pending: dict[int, tuple[str, int | None]] = {}
         self._again: dict[str, int] = {}
         self._snapshot: set[int] = set()
+        self._asked: set[int] = set()
         self._entities = 0
 
     def receive(self, frame: bytes, now: int) -> list[Action]:
@@ -83,6 +106,11 @@ class HomeAssistantProtocol:
         cut = _cut_event(frame)
         if cut is not None:
             return self._event(*cut, now)
+        answer = _ANSWER.match(frame) if self._asked else None
+        if answer and int(answer[1]) in self._asked and frame.endswith(b"}"):
+            # It may be long: whoever asked reads it bit by bit.
+            self._asked.discard(int(answer[1]))
+            return [Answered(int(answer[1]), text_of(frame[answer.end() : -1]))]
         text = text_of(frame)
         try:
             message = loads(text)
@@ -99,6 +127,12 @@ class HomeAssistantProtocol:
     def ping(self) -> Send:
         """Return the question that shows whether Home Assistant is still there."""
         return self._command("ping")
+
+    def ask(self, command: str, **arguments: object) -> tuple[int, Send]:
+        """Return a question, and the number by which Answered tells its answer."""
+        self._last_id += 1
+        self._asked.add(self._last_id)
+        return self._last_id, Send(orjson.dumps({"id": self._last_id, "type": command, **arguments}).decode())
 
     def snapshot(self) -> list[Action]:
         """Ask for the registries, all states and the configuration, which come in as events."""
@@ -162,6 +196,12 @@ class HomeAssistantProtocol:
         return self._event(raw.encode(), loads(raw), now)
 
     def _result(self, text: str, message: dict[str, Any], now: int) -> list[Action]:
+        if message.get("id") in self._asked:
+            self._asked.discard(message["id"])
+            if message.get("success"):
+                return [Answered(message["id"], member(text, "result") or "null")]
+            error = message.get("error")
+            return [Answered(message["id"], None, str(error.get("code") if isinstance(error, dict) else error))]
         command, time = self._pending.pop(message.get("id", 0), ("", None))
         if command == "subscribe_events":
             return self._subscription(message)
@@ -188,7 +228,7 @@ class HomeAssistantProtocol:
                 self.origin = "simulated"
             yield registry_event(command, raw, time, now, self.origin)
             if command == "get_config" and self._last_id == 1:
-                yield self._command("subscribe_events")
+                yield self._command("subscribe_events") if self.listens else Subscribed(self.version)
 
     def _refusal(self, command: str, message: dict[str, Any]) -> Iterator[Action]:
         error = message.get("error")

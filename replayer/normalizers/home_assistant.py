@@ -1,7 +1,7 @@
 """Home Assistant's states → the measurement `home_assistant_events`. Pure.
 
-Reads `state_changed` events, and `state` records, which are one state of a snapshot or of the history: the same state
-gives the same point, whichever way it came.
+Reads `state_changed` events, and `state` records, which are one state of a snapshot or one row of the history: the same
+state gives the same point, whichever way it came.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class HomeAssistantNormalizer(Normalizer):
     """See the module."""
 
     name: ClassVar[str] = "home_assistant"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
     reads = Reads(sources=("home_assistant", "pushed"), event_types=("state_changed", "state"))
 
@@ -85,7 +85,7 @@ class HomeAssistantNormalizer(Normalizer):
         except ValueError as error:
             raise SetAside(Reason.UNREADABLE, str(error)) from None
         if record.event_type == "state":
-            new, old, context = content, None, None
+            new, old, context = _state_of(content, record), None, None
         else:
             data = content.get("data") if isinstance(content, dict) else None
             if not isinstance(data, dict) or "new_state" not in data:
@@ -190,6 +190,18 @@ class HomeAssistantNormalizer(Normalizer):
                 },
             )
         return Point(series, fields, record.time * 1000, record.seq)
+
+
+def _state_of(content: Any, record: Record) -> Any:
+    """Return the state that a record holds; None for a removal, which the history tells by a state of null or ''.
+
+    A row of the history has short names; whose it is stands in the record only.
+    """
+    if not isinstance(content, dict):
+        return content
+    if "s" in content and "state" not in content:
+        return None if content["s"] in (None, "") else {"state": content["s"], "attributes": content.get("a")}
+    return None if record.origin == "backfill" and content.get("state", 0) in (None, "") else content
 
 
 def _add_context(fields: dict[str, Field], context: Any) -> None:

@@ -1,0 +1,31 @@
+"""Which states were recorded lately: what the history tells again of the time around a gap adds nothing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["Recent"]
+
+_MOST: Final = 20_000
+"""States remembered at least half of. What is forgotten and told again is recorded again, and is no second point."""
+
+
+class Recent:
+    """The last states that were recorded, by entity and time (microseconds UTC)."""
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._half = most // 2
+        self._newer: set[tuple[str, int]] = set()
+        self._older: set[tuple[str, int]] = set()
+
+    def add(self, entity_id: str, time: int) -> None:
+        """Remember a state."""
+        self._newer.add((entity_id, time))
+        if len(self._newer) >= self._half:
+            self._newer, self._older = set(), self._newer
+
+    def __contains__(self, state: tuple[str, int]) -> bool:
+        return state in self._newer or state in self._older
+
+    def __len__(self) -> int:
+        return len(self._newer) + len(self._older)
