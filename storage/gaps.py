@@ -323,7 +323,7 @@ def _told(source: str, now: int, facts: Mapping[str, Any]) -> Gap | None:
     if since is None:
         return None
     seconds = facts.get("gap_seconds")
-    length = float(seconds) if isinstance(seconds, int | float) else max(0, now - since) / SECOND
+    length = max(0.0, float(seconds)) if isinstance(seconds, int | float) else max(0, now - since) / SECOND
     return Gap(source, since, now, length, _reason(facts, GapReason.SOURCE_ERROR))
 
 

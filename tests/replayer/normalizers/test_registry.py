@@ -17,9 +17,10 @@ def test_the_fingerprint_is_the_same_each_time_and_changes_with_what_is_made(mon
     (one,), (other,) = normalizers(), normalizers()
     before = fingerprint(one)
     assert before == fingerprint(other) == fingerprint(one)
-    assert before.startswith("1-")
+    version = one.version
+    assert before.startswith(f"{version}-")
     monkeypatch.setattr(home_assistant, "_units_of", lambda domain, attributes, home: None)
     assert fingerprint(one) != before
     monkeypatch.undo()
-    monkeypatch.setattr(type(one), "version", 2)
-    assert fingerprint(one) == "2" + before[1:]
+    monkeypatch.setattr(type(one), "version", version + 1)
+    assert fingerprint(one) == f"{version + 1}-{before.partition('-')[2]}"
