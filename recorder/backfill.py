@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from ..clock import SECOND, Clock
@@ -19,6 +20,7 @@ from ..errors import CommandRefused, SourceUnreachable
 from ..storage.gaps import Gap
 from ..storage.record import Event, housekeeping_event
 from .intake import Intake
+from .known import Known
 from .latest import Latest
 
 __all__ = ["BEFORE", "AFTER", "Backfill", "Pace", "Progress", "Range", "ranges_of"]
@@ -130,6 +132,11 @@ class Backfill:
         self._pace = pace or Pace()
         self._one_at_a_time = asyncio.Lock()
 
+    async def fetch_for(self, one: Range, data_dir: Path) -> bool:
+        """Fetch any range, of which the log in this data folder may hold much already; see fetch."""
+        async with Known(data_dir) as known:
+            return await self.fetch(one, known=known)
+
     @property
     def connected(self) -> bool:
         """Whether the source can be asked now."""
@@ -154,17 +161,18 @@ class Backfill:
                 await self._before_next_try(self._pace.again * 2 ** min(tries, _SLOWEST))
                 tries += 1
 
-    async def fetch(self, one: Range, *, final: bool = True) -> bool:
+    async def fetch(self, one: Range, *, final: bool = True, known: Known | None = None) -> bool:
         """Fetch a range, and record how far that went; true if there is nothing left to do.
 
-        With `final` a history that refuses to answer is not asked again: nothing of it can be had.
+        With `final` a history that refuses to answer is not asked again: nothing of it can be had. `known` is asked what
+        the log holds already: within a gap that is nothing, and what lies around it was recorded lately.
         """
         async with self._one_at_a_time:
             # Nothing is known of what comes yet: it could be missed by another gap.
             one = replace(one, until=max(one.end, min(one.until, self._clock.now())))
             progress = self.progress = Progress(one.since, one.until, one.since, one.since)
             try:
-                await self._fetch(one, progress)
+                await self._fetch(one, progress, known)
             except CommandRefused as error:
                 progress.problem = str(error)
                 if final:
@@ -178,7 +186,7 @@ class Backfill:
             self._say(progress)
             return progress.done
 
-    async def _fetch(self, one: Range, progress: Progress) -> None:
+    async def _fetch(self, one: Range, progress: Progress, known: Known | None) -> None:
         entity_ids = await self._entities(one)
         begins = await self._begins(entity_ids, one)
         progress.upto = progress.reached = one.since if begins is None else begins
@@ -192,13 +200,15 @@ class Backfill:
             if events is None:
                 continue
             took = self._clock.monotonic() - began
+            if known is not None:
+                await known.look_up(chunk.start, chunk.end)
             rows = 0
             async for event in self._slowly(events):
                 rows += 1
                 if event.entity_id is not None:
                     answered.add(event.entity_id)
                     oldest = min(oldest, event.time)
-                self._take(event, progress)
+                self._take(event, progress, known)
             plan.answered(rows)
             progress.upto = plan.upto
             if begins is not None:
@@ -272,10 +282,12 @@ class Backfill:
                 while self._intake.pressure > self._pace.pressure:  # noqa: ASYNC110 (nobody says when it is over)
                     await asyncio.sleep(self._pace.pause)
 
-    def _take(self, event: Event, progress: Progress) -> None:
-        if event.entity_id is not None and (event.entity_id, event.time) in self._latest.recent:
-            progress.known += 1
-            return
+    def _take(self, event: Event, progress: Progress, known: Known | None) -> None:
+        if event.entity_id is not None:
+            state = event.entity_id, event.time
+            if state in self._latest.recent or (known is not None and state in known):
+                progress.known += 1
+                return
         progress.rows += 1
         self._intake.take(event, always=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ..errors import SourceUnreachable, UsageError
@@ -17,7 +18,8 @@ __all__ = ["Backfills"]
 class Backfills:
     """The recorder's part in `homeiq backfill`, and what goes on without being asked for."""
 
-    def __init__(self, backfills: Sequence[Backfill]) -> None:
+    def __init__(self, backfills: Sequence[Backfill], data_dir: Path) -> None:
+        self._data_dir = data_dir
         self._backfills = backfills
         self._asked: asyncio.Task[bool] | None = None
         self._progress: Mapping[str, Any] = {}
@@ -46,7 +48,7 @@ class Backfills:
             raise SourceUnreachable(f"{backfill.source} is not connected", hint="try again when it is")
         if self._asked is not None and not self._asked.done():
             raise UsageError("another backfill was asked for, and goes on", hint="wait until it is done")
-        self._asked = asyncio.create_task(backfill.fetch(Range(since, until, since, until)))
+        self._asked = asyncio.create_task(backfill.fetch_for(Range(since, until, since, until), self._data_dir))
         return {}
 
     async def _tell(self, request: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -80,7 +80,8 @@ class Recorder:
                 Backfill(connector.name, connector, self.intake, self._latest, self._clock, pace)
                 for connector in connectors
                 if isinstance(connector, Historian)
-            ]
+            ],
+            data_dir,
         )
         self._sealer = Sealer(self.log, self.intake, settings, self._clock)
         self._clock_offset = self._wall_minus_monotonic()

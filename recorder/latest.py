@@ -114,7 +114,9 @@ class Latest:
                 latest, reach = cls(), 0
         for place, (_, path) in enumerate(tails):
             before = tails[place + 1][0] if place + 1 < len(tails) else None
-            latest.learn(record for record in read_tail(path, before) if record.seq > reach)
+            records = read_tail(path, before)
+            latest.recent.learn(record for record in records if record.seq <= reach)
+            latest.learn(record for record in records if record.seq > reach)
         return latest
 
     @classmethod

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
+
+from ..storage.record import Record
 
 __all__ = ["Recent"]
 
@@ -23,6 +26,12 @@ class Recent:
         self._newer.add((entity_id, time))
         if len(self._newer) >= self._half:
             self._newer, self._older = set(), self._newer
+
+    def learn(self, records: Iterable[Record]) -> None:
+        """Remember the states among records of the log."""
+        for record in records:
+            if record.event_type in ("state_changed", "state") and record.entity_id is not None:
+                self.add(record.entity_id, record.time)
 
     def __contains__(self, state: tuple[str, int]) -> bool:
         return state in self._newer or state in self._older

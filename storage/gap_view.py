@@ -31,11 +31,13 @@ SCHEMA: Final = pa.schema(
 )
 """The view's columns; times in UTC. `seconds` of a gap that lasts still is NULL, as its `end` is."""
 
-_TOLD: Final = "'homeiq_started', 'homeiq_stopped', 'homeiq_connected', 'homeiq_disconnected', 'homeiq_dropped'"
+_TOLD: Final = ", ".join(
+    f"'homeiq_{what}'" for what in ("started", "stopped", "ended", "connected", "disconnected", "dropped", "backfilled")
+)
 
 _RECORDS: Final = f"""
 WITH told AS (
-    SELECT * FROM events WHERE event_type IN ({_TOLD}, 'homeiq_backfilled')
+    SELECT * FROM events WHERE event_type IN ({_TOLD})
     UNION
     (SELECT * FROM events WHERE event_type = 'homeiq_heartbeat' ORDER BY seq DESC LIMIT 1)
     UNION

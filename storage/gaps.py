@@ -4,6 +4,7 @@ The recorder's own records (event types `homeiq_…`, time = received_at) that m
 
     started       source recorder; a run begins. Ends the recorder's own gap
     stopped       source recorder; from now on nobody listens to anything
+    ended         source recorder; it was found to have ended at `gap_since` without a word, by whoever writes next
     heartbeat     source recorder; it was alive then. `silent`: seconds for which a connected source has not been heard
     connected     a source is listened to from now on. Ends its gap
     disconnected  it is not any more: `gap_since`, `gap_reason`, and a sentence in `reason`
@@ -203,6 +204,9 @@ class Listening:
                 return self._up(RECORDER, record.received_at, facts)
             case "homeiq_stopped":
                 self._all_down(record.received_at, GapReason.RECORDER_STOPPED)
+                self.running = False
+            case "homeiq_ended":
+                self._all_down(_integer(facts, "gap_since", self.alive_at), GapReason.RECORDER_KILLED)
                 self.running = False
             case "homeiq_connected":
                 return self._up(record.source, record.received_at, facts)

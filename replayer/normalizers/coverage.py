@@ -4,7 +4,7 @@ Each of these records gives a point at its own time, with the tag `source`:
 
     started, connected, dropped    connected 1, and what it says of the gap that it ends: gap_seconds, gap_reason
     heartbeat                      connected 1, of the recorder itself
-    stopped, disconnected          connected 0
+    stopped, ended, disconnected   connected 0
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _CONNECTED: Final = {
     "homeiq_dropped": 1,
     "homeiq_heartbeat": 1,
     "homeiq_stopped": 0,
+    "homeiq_ended": 0,
     "homeiq_disconnected": 0,
 }
 
