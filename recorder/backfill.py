@@ -284,8 +284,9 @@ class Backfill:
 
     def _take(self, event: Event, progress: Progress, known: Known | None) -> None:
         if event.entity_id is not None:
-            state = event.entity_id, event.time
-            if state in self._latest.recent or (known is not None and state in known):
+            # A row told again under another name is that of an entity which was renamed since: its history went along.
+            whose = self._latest.recent.whose(event.time) or (known.whose(event.time) if known is not None else None)
+            if whose is not None:
                 progress.known += 1
                 return
         progress.rows += 1

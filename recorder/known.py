@@ -30,7 +30,7 @@ class Known:
         self._data_dir = data_dir
         self._child: asyncio.subprocess.Process | None = None
         self._span: tuple[int, int] | None = None
-        self._states: dict[str, set[int]] = {}
+        self._states: dict[int, str] = {}
 
     async def __aenter__(self) -> Known:
         return self
@@ -49,12 +49,13 @@ class Known:
         self._span, self._states = (start, end), {}
         line = await self._answer(start, end)
         try:
-            self._states = {name: set(times) for name, times in orjson.loads(line).items()}
+            self._states = {time: name for name, times in orjson.loads(line).items() for time in times}
         except (orjson.JSONDecodeError, AttributeError, TypeError):
             _log.warning("the log could not be asked what it holds already; some of it is recorded once more")
 
-    def __contains__(self, state: tuple[str, int]) -> bool:
-        return state[1] in self._states.get(state[0], ())
+    def whose(self, time: int) -> str | None:
+        """Return the entity whose state of exactly this microsecond the log holds; see Recent.whose."""
+        return self._states.get(time)
 
     async def _answer(self, start: int, end: int) -> bytes:
         if self._child is None:

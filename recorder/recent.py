@@ -18,14 +18,14 @@ class Recent:
 
     def __init__(self, most: int = _MOST) -> None:
         self._half = most // 2
-        self._newer: set[tuple[str, int]] = set()
-        self._older: set[tuple[str, int]] = set()
+        self._newer: dict[int, str] = {}
+        self._older: dict[int, str] = {}
 
     def add(self, entity_id: str, time: int) -> None:
         """Remember a state."""
-        self._newer.add((entity_id, time))
+        self._newer[time] = entity_id
         if len(self._newer) >= self._half:
-            self._newer, self._older = set(), self._newer
+            self._newer, self._older = {}, self._newer
 
     def learn(self, records: Iterable[Record]) -> None:
         """Remember the states among records of the log."""
@@ -33,8 +33,12 @@ class Recent:
             if record.event_type in ("state_changed", "state") and record.entity_id is not None:
                 self.add(record.entity_id, record.time)
 
-    def __contains__(self, state: tuple[str, int]) -> bool:
-        return state in self._newer or state in self._older
+    def whose(self, time: int) -> str | None:
+        """Return the entity whose state of exactly this microsecond was recorded; None if none is remembered.
+
+        Home Assistant gives no two states the same one.
+        """
+        return self._newer.get(time) or self._older.get(time)
 
     def __len__(self) -> int:
         return len(self._newer) + len(self._older)
