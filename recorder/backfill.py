@@ -213,7 +213,7 @@ class Backfill:
             progress.upto = plan.upto
             if begins is not None:
                 progress.reached = min(oldest, plan.upto)
-            if self._clock.monotonic() - recorded_at >= self._pace.progress:
+            if progress.upto < one.until and self._clock.monotonic() - recorded_at >= self._pace.progress:
                 recorded_at = self._clock.monotonic()
                 self._record(progress)
             await asyncio.sleep(min(max(took * self._pace.rest, self._pace.pause), self._pace.longest_pause))
