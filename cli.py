@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from . import __version__
+from .commands.configuration import load_settings
 from .commands.terminal import fail, set_up_logging
 from .errors import HomeiqError, UsageError
-from .settings import Settings, load
+from .settings import Settings
 
 __all__ = ["main", "cli"]
 
@@ -50,7 +51,7 @@ class _Context:
 
     @property
     def settings(self) -> Settings:
-        return load(self.config, data_dir=self.data_dir)
+        return load_settings(self.config, data_dir=self.data_dir)
 
 
 shared = click.make_pass_decorator(_Context)
@@ -77,30 +78,69 @@ def run(context: _Context) -> None:
 @cli.command()
 @click.option("--since", metavar="TIME", help="Replay points from this time on: 2026-11-23, 7d, 36h, yesterday.")
 @click.option("--until", metavar="TIME", help="Replay points before this time; by default there is no end.")
+@click.option("--entity", metavar="GLOB", default="", help="Only points of these entities: light.*")
+@click.option("--source", metavar="NAME", default="", help="Only points of records of this source.")
+@click.option("--event-type", metavar="TYPE", default="", help="Only points of records of this event type.")
+@click.option("--stale", is_flag=True, help="Only windows that are stale, or whose normalizer has changed.")
+@click.option("--plan", is_flag=True, help="Say what would change, and write nothing.")
 @click.option("--follow", is_flag=True, help="Follow the log for ever; late records are worked off in between.")
 @click.option("--output", metavar="FILE", help="Write line protocol to a file instead, - for stdout.")
+@click.option("--into", metavar="BUCKET", help="Project into another bucket of the same InfluxDB, and audit it.")
+@click.option("--adopt", is_flag=True, help="Take over a target that another log has written to.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--parent", type=int, hidden=True, help="End when this process is no longer our parent.")
 @shared
-def replay(
-    context: _Context,
-    since: str | None,
-    until: str | None,
-    follow: bool,
-    output: str | None,
-    as_json: bool,
-    parent: int | None,
-) -> None:
+def replay(context: _Context, /, follow: bool, parent: int | None, **options: Any) -> None:
     """Write the points of a time range anew, from the raw log: repairs an outage or a wrong normalizer."""
     from .commands import replay as replays
+    from .commands.proof import show_plan
 
-    if follow and (since or until or output):
-        raise UsageError("--follow goes on for ever and takes no --since, --until or --output")
+    asked = replays.ReplayOptions(**options)
+    if follow and asked != replays.ReplayOptions():
+        raise UsageError("--follow goes on for ever and takes no other option")
     settings = context.settings
     if follow:
         replays.follow(settings, parent)
+    elif asked.plan:
+        show_plan(settings, asked.scope(settings.data_dir), as_json=asked.as_json)
     else:
-        replays.replay(settings, since, until, output, as_json)
+        replays.replay(settings, asked)
+
+
+@cli.command()
+@click.option("--since", metavar="TIME", help="Compare points from this time on; by default all.")
+@click.option("--until", metavar="TIME", help="Compare points before this time.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@shared
+def audit(context: _Context, since: str | None, until: str | None, as_json: bool) -> None:
+    """Prove that the target equals what the log makes, or say where it does not (exit code 1)."""
+    from .commands.proof import prove
+    from .commands.replay import ReplayOptions
+
+    settings = context.settings
+    prove(settings, ReplayOptions(since=since, until=until).scope(settings.data_dir), as_json=as_json)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@shared
+def status(context: _Context, as_json: bool) -> None:
+    """Say what is recorded and projected now, which windows are stale, and why."""
+    from .commands.status import status as show
+
+    show(context.settings, as_json=as_json)
+
+
+@cli.command("dead-letters")
+@click.option("--show", is_flag=True, help="Print the lines too.")
+@click.option("--retry", is_flag=True, help="Try them again: their windows are replayed.")
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@shared
+def dead_letters(context: _Context, show: bool, retry: bool, as_json: bool) -> None:
+    """Say which points the target refused for good, and why."""
+    from .commands.status import dead_letters as list_letters
+
+    list_letters(context.settings, show=show, retry=retry, as_json=as_json)
 
 
 @cli.command()

@@ -9,6 +9,9 @@ HomeiqError
 │   └── LogCorrupt         bytes that are not what was written                      corrupt
 ├── SourceError
 │   ├── SourceUnreachable  no connection, or it broke                               retry
+│   ├── SourceBusy         429, 5xx: it asks to be left alone for a while           retry
+│   ├── SourceIncomplete   some of what it was asked for came, some did not         retry
+│   ├── SourceRefused      any other answer that is not what was asked for          operator
 │   ├── TokenRefused       the source does not accept the token                     operator
 │   ├── NotHomeAssistant   something else answers there                             operator
 │   └── CommandRefused     a single command is not carried out                      retry
@@ -38,6 +41,9 @@ __all__ = [
     "LogCorrupt",
     "SourceError",
     "SourceUnreachable",
+    "SourceBusy",
+    "SourceIncomplete",
+    "SourceRefused",
     "TokenRefused",
     "NotHomeAssistant",
     "CommandRefused",
@@ -127,6 +133,26 @@ class SourceUnreachable(SourceError):
     def __init__(self, message: str, *, hint: str = "", place: str = "", gap_reason: str = "unreachable") -> None:
         super().__init__(message, hint=hint, place=place)
         self.gap_reason = gap_reason
+
+
+class SourceBusy(SourceError):
+    """The source can't answer now; `retry_after` is the seconds that it asks for, None where it says nothing."""
+
+    kind = Kind.RETRY
+
+    def __init__(self, message: str, *, retry_after: float | None = None, hint: str = "", place: str = "") -> None:
+        super().__init__(message, hint=hint, place=place)
+        self.retry_after = retry_after
+
+
+class SourceIncomplete(SourceError):
+    """Some of what the source was asked for came and some did not: the rest goes on at its usual pace."""
+
+    kind = Kind.RETRY
+
+
+class SourceRefused(SourceError):
+    """The source answers, but not to what it is asked: 404, 400, a redirect to somewhere else."""
 
 
 class TokenRefused(SourceError):

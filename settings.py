@@ -3,18 +3,22 @@
 Precedence, highest first: the names that HomeIQ installations already have (HOME_ASSISTANT_URL, INFLUXDB_TOKEN, …),
 `HOMEIQ_<SECTION>__<KEY>`, homeiq.yaml, the defaults here. Each secret may come from a file: a variable's name with
 `_FILE` behind it, or in homeiq.yaml the key with `_file` behind it.
+
+Sections that are not named here belong to connectors and normalizers, which nobody here knows: they are handed out as
+they were read. commands/configuration.py refuses those that nobody knows.
 """
 
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -24,9 +28,11 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as UnreadableVariable
 
+from .choice import Choice, Exclude, Include
 from .errors import SettingsError
 
 __all__ = [
+    "HttpUrl",
     "HomeAssistantSettings",
     "InfluxDBSettings",
     "RecordingSettings",
@@ -34,6 +40,7 @@ __all__ = [
     "Settings",
     "load",
     "find_config",
+    "nearest",
 ]
 
 _HOMEIQ_NAMES = {
@@ -119,12 +126,24 @@ class RecordingSettings(_Section):
     heartbeat_seconds: float = Field(default=60.0, gt=0, le=60.0, description="seconds between two heartbeat records")
     seal_records: int = Field(default=50_000, ge=1, description="a tail of so many records is sealed into a segment")
     seal_hours: float = Field(default=24.0, gt=0, description="a tail that old is sealed, however small")
+    include: Include = Field(default=Include(), description="what of Home Assistant is recorded; by default all")
+    exclude: Exclude = Field(default=Exclude(), description="what of Home Assistant is not recorded")
+
+    def choice(self) -> Choice:
+        """Return what is recorded."""
+        return Choice(self.include, self.exclude)
 
 
 class ReplaySettings(_Section):
     """How the follower and replays work."""
 
     poll_seconds: float = Field(default=0.5, gt=0, description="seconds between two looks at the log's end")
+    include: Include = Field(default=Include(), description="what of the log is projected; by default all")
+    exclude: Exclude = Field(default=Exclude(), description="what of the log is not projected")
+
+    def choice(self) -> Choice:
+        """Return what is projected."""
+        return Choice(self.include, self.exclude)
 
 
 class _Environment(EnvSettingsSource):
@@ -136,6 +155,55 @@ class _Environment(EnvSettingsSource):
             if isinstance(content, dict):
                 values[section] = {key: value for key, value in content.items() if not _names_a_file(section, key)}
         return values
+
+
+class _Others:
+    """The sections of connectors and normalizers. Never shown: what is a secret in them is not known here."""
+
+    def __init__(self, file: Mapping[str, Any], environment: Mapping[str, dict[str, str]], name: str) -> None:
+        """`environment` holds, for each section, the keys (as in the variable's name) and their values."""
+        self.file = file
+        self.environment = environment
+        self._name = name
+
+    def section(self, name: str) -> dict[str, Any]:
+        from_file = self.file.get(name, {})
+        if not isinstance(from_file, dict):
+            raise SettingsError(f"{name} in {self._name} must hold settings such as provider:", place=self._name)
+        found: dict[str, Any] = {}
+        for key, value in from_file.items():
+            _set(found, [str(key)], value, f"{name}.{key}")
+        variables = self.environment.get(name, {})
+        for key in sorted(variables, key=lambda key: not key.endswith("_file")):  # a value wins over a file
+            _set(found, key.split("__"), _value(variables[key]), f"HOMEIQ_{name}__{key}".upper())
+        return found
+
+    def place_of(self, section: str, key: str = "") -> str:
+        for variable in self.environment.get(section, {}):
+            if not key or variable.split("__")[0].removesuffix("_file") == key:
+                return f"HOMEIQ_{section}__{variable}".upper()
+        return f"{section}.{key} in {self._name}" if key else f"{section} in {self._name}"
+
+
+def _set(section: dict[str, Any], path: list[str], value: Any, setting: str) -> None:
+    """Set a key of a section, a nested one too; one that ends in `_file` says where its value stands."""
+    for name in path[:-1]:
+        inner = section.get(name)
+        section[name] = section = dict(inner) if isinstance(inner, dict) else {}
+    key = path[-1]
+    if key.endswith("_file"):
+        key, value = key.removesuffix("_file"), _secret(setting, str(value))
+    section[key] = value
+
+
+def _value(text: str) -> Any:
+    """Return a variable's value: a list or an object is written as JSON."""
+    if text.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
 
 
 class Settings(BaseSettings):
@@ -150,6 +218,24 @@ class Settings(BaseSettings):
     influxdb: InfluxDBSettings = InfluxDBSettings()
     recording: RecordingSettings = RecordingSettings()
     replay: ReplaySettings = ReplaySettings()
+
+    _others: _Others = PrivateAttr(default_factory=lambda: _Others({}, {}, ""))
+
+    @property
+    def sections(self) -> list[str]:
+        """The names of the sections that are not known here."""
+        return sorted({*self._others.file, *self._others.environment})
+
+    def section(self, name: str) -> dict[str, Any]:
+        """Return such a section as it was set, `api_key_file: PATH` as the content of PATH; empty if it was not.
+
+        Raises SettingsError for a section that has no keys, and for a file that cannot be read.
+        """
+        return self._others.section(name)
+
+    def place_of(self, section: str, key: str = "") -> str:
+        """Return where such a section's key was set, for a message: a variable's name, or key and file."""
+        return self._others.place_of(section, key)
 
     @classmethod
     def settings_customise_sources(
@@ -181,7 +267,9 @@ def load(config: Path | None = None, *, data_dir: Path | None = None) -> Setting
     Raises SettingsError, which names the setting, for a file or a value that cannot be read and for an unknown key.
     """
     file = config or find_config()
-    values = _read_yaml(file) if file else {}
+    content = _read_yaml(file) if file else {}
+    values = {name: value for name, value in content.items() if name in Settings.model_fields}
+    others = {name: value for name, value in content.items() if name not in Settings.model_fields}
     if file and isinstance(values.get("data_dir"), str):
         values["data_dir"] = str(file.parent / Path(values["data_dir"]).expanduser())
     _refuse_unknown_variables(os.environ)
@@ -194,7 +282,9 @@ def load(config: Path | None = None, *, data_dir: Path | None = None) -> Setting
             f"a section in the environment is not JSON ({error})", hint="set its keys one by one"
         ) from None
     chosen = (data_dir or settings.data_dir).expanduser().absolute()
-    return settings.model_copy(update={"data_dir": chosen})
+    settings = settings.model_copy(update={"data_dir": chosen})
+    settings._others = _Others(others, _other_variables(os.environ), str(file) if file else "the environment")
+    return settings
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
@@ -266,23 +356,45 @@ def _with_secret_variables(environ: Mapping[str, str], found: dict[str, dict[str
 
 def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
     """HOMEIQ_SECTION__KEY is certainly meant for us, so that a wrong one is a mistake to name."""
-    known = [
-        f"HOMEIQ_{section}__{key}".upper()
-        for section, field in Settings.model_fields.items()
-        for key in getattr(field.annotation, "model_fields", {})
-    ]
+    known = [f"HOMEIQ_{name}".upper() for name in _names_below(Settings) if "__" in name]
     for variable in environ:
         name = variable.upper()
+        if _section_of(variable) not in Settings.model_fields:
+            continue
         if (
             name.startswith("HOMEIQ_")
             and "__" in name
             and name not in known
             and name.removesuffix("_FILE") not in known
         ):
-            raise SettingsError(f"{variable} is not a setting", hint=_nearest(name, known))
+            raise SettingsError(f"{variable} is not a setting", hint=nearest(name, known))
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def _names_below(model: Any) -> list[str]:
+    """Return the names of all settings, those of nested sections too: section__key__key."""
+    fields = getattr(model, "model_fields", {})
+    below = [f"{name}__{key}" for name, field in fields.items() for key in _names_below(field.annotation)]
+    return [*fields, *below]
+
+
+def _section_of(variable: str) -> str:
+    """Return the section that a variable HOMEIQ_<SECTION>__<KEY> is about; an empty text for any other variable."""
+    name = variable.lower()
+    return name.removeprefix("homeiq_").partition("__")[0] if name.startswith("homeiq_") and "__" in name else ""
+
+
+def _other_variables(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return what the environment says of sections that are not known here: section → key → value."""
+    found: dict[str, dict[str, str]] = {}
+    for variable, value in environ.items():
+        section = _section_of(variable)
+        if section and section not in Settings.model_fields and value:
+            found.setdefault(section, {})[variable.lower().partition("__")[2]] = value
+    return found
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """Say which of the known names was probably meant."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
 
@@ -296,6 +408,6 @@ def _explain(error: ValidationError, file: Path | None) -> SettingsError:
         model: Any = Settings
         for part in path[:-1]:
             model = model.model_fields[part].annotation
-        return SettingsError(f"{name} in {place} is not a setting", hint=_nearest(path[-1], list(model.model_fields)))
+        return SettingsError(f"{name} in {place} is not a setting", hint=nearest(path[-1], list(model.model_fields)))
     reason = first["msg"].removeprefix("Value error, ")
     return SettingsError(f"{name} in {place} cannot be read", hint=reason[:1].lower() + reason[1:], place=name)

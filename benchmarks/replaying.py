@@ -42,8 +42,12 @@ class Nowhere(Target):
         self.bytes += len("\n".join([line(point) for point in points]).encode())
         self.lines += len(points)
 
+    def live(self, normalizer: str) -> WindowWriter:
+        """Take points as they come."""
+        return self
+
     @contextmanager
-    def window(self, start: int, upto: int) -> Iterator[WindowWriter]:
+    def window(self, start: int, upto: int, normalizer: str) -> Iterator[WindowWriter]:
         """Take the window's points as they come."""
         yield self
 
@@ -57,7 +61,7 @@ def to_nowhere(log: Path) -> dict[str, Any]:
     for _ in range(3):
         target = Nowhere()
         began, cpu = time.monotonic(), time.process_time()
-        progress = replay_to_output(log, "-", target=target)
+        progress = replay_to_output(Settings(data_dir=log), "-", target=target)
         seconds, cpu_seconds = time.monotonic() - began, time.process_time() - cpu
         events = _events(log)
         found = {
@@ -83,7 +87,7 @@ def into_influxdb(log: Path, folder: Path) -> dict[str, Any]:
     if not influx.INSTALLATION.complete:
         return {"influxdb": "not installed: make servers"}
     lines = folder / "lines.lp"
-    replay_to_output(log, str(lines))
+    replay_to_output(Settings(data_dir=log), str(lines))
     server = InfluxDBServer(folder / "influxdb")
     server.start()
     try:

@@ -6,10 +6,15 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from ..connectors.base import Connector
+from ..clock import SystemClock
+from ..connectors.base import Around, Connector, Poller
 from ..connectors.home_assistant.client import HomeAssistantConnector
+from ..connectors.registry import create
+from ..errors import SettingsError
 from ..recorder.companion import Companion
 from ..recorder.daemon import Recorder, Watcher
 from ..settings import Settings
@@ -53,8 +58,44 @@ def run_recorder(
     asyncio.run(_run(settings, connectors, companion, purpose, watcher))
 
 
+class _Configured:
+    """Makes the connectors that have a section in homeiq.yaml."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.streams: list[Connector] = []
+        self._pollers: list[Poller[Any]] = []
+        self._home_config: Callable[[], Mapping[str, Any]] = dict
+        around = Around(SystemClock(), settings.home_assistant, self._config)
+        for name in settings.sections:
+            try:
+                made = create(name, settings.section(name), around)
+            except SettingsError as error:
+                _log.warning("%s; recording goes on without it", error)
+                continue
+            if isinstance(made, Poller):
+                self._pollers.append(made)
+            elif made is not None:
+                self.streams.append(made)
+
+    def _config(self) -> Mapping[str, Any]:
+        return self._home_config()
+
+    def pollers(self, home_config: Callable[[], Mapping[str, Any]]) -> Sequence[Poller[Any]]:
+        """Return those that are polled, which from now on know the home by `home_config`."""
+        self._home_config = home_config
+        return self._pollers
+
+
 async def _run(
     settings: Settings, connectors: list[Connector], companion: Companion | None, purpose: str, watcher: Watcher | None
 ) -> None:
-    recorder = Recorder(settings.data_dir, settings.recording, connectors, companion=companion, purpose=purpose)
+    configured = _Configured(settings)
+    recorder = Recorder(
+        settings.data_dir,
+        settings.recording,
+        [*connectors, *configured.streams],
+        companion=companion,
+        purpose=purpose,
+        pollers=configured.pollers,
+    )
     await recorder.run(watcher)

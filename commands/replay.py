@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -14,43 +15,83 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from ..clock import SystemClock
+from ..errors import UsageError
 from ..recorder.control import ask
 from ..replayer.replay import Progress as ReplayProgress
 from ..replayer.replay import follow as follow_log
 from ..replayer.replay import home_zone, replay_to_output
 from ..replayer.replay import replay as replay_range
+from ..replayer.scope import Scope
 from ..settings import Settings
 from ..storage.log import EventLog, require_log
+from .proof import prove
 from .terminal import print_json, print_line, say
 from .times import parse_time
 
-__all__ = ["compact", "follow", "replay"]
+__all__ = ["ReplayOptions", "compact", "follow", "replay"]
 
 _LINE_SECONDS = 10.0
 _PARENT_SECONDS = 1.0
 
 
-def replay(settings: Settings, since: str | None, until: str | None, output: str | None, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """What `homeiq replay` was asked for, as it was typed."""
+
+    since: str | None = None
+    until: str | None = None
+    entity: str = ""
+    source: str = ""
+    event_type: str = ""
+    stale: bool = False
+    plan: bool = False
+    adopt: bool = False
+    into: str | None = None
+    output: str | None = None
+    as_json: bool = False
+
+    def scope(self, data_dir: Path) -> Scope:
+        """Return it with its times read. Raises UsageError."""
+        zone, now = home_zone(data_dir), SystemClock().now()
+        start, end = parse_time(self.since, zone, now, "--since"), parse_time(self.until, zone, now, "--until")
+        return Scope(start, end, self.stale, self.entity, self.source, self.event_type)
+
+
+def replay(settings: Settings, options: ReplayOptions) -> None:
     """Replay a range, and say how it goes. Raises HomeiqError."""
     require_log(settings.data_dir)
-    zone, now = home_zone(settings.data_dir), SystemClock().now()
-    start, end = parse_time(since, zone, now, "--since"), parse_time(until, zone, now, "--until")
+    scope = options.scope(settings.data_dir)
     stop = _stop_on_signals()
     began = time.monotonic()
+    if options.into is not None:
+        settings = _with_bucket(settings, options.into)
     with _Display(sys.stderr.isatty()) as display:
-        if output is not None:
-            done = replay_to_output(settings.data_dir, output, start, end, watch=display.show)
+        if options.output is not None:
+            done = replay_to_output(settings, options.output, scope.since, scope.until, watch=display.show)
         else:
-            done = replay_range(settings, start, end, stop=stop, watch=display.show)
-    _summary(done, time.monotonic() - began, as_json, to_stdout=output != "-")
+            done = replay_range(settings, scope, adopt=options.adopt, stop=stop, watch=display.show)
+    _summary(done, time.monotonic() - began, options.as_json, to_stdout=options.output != "-")
+    if options.into is not None:
+        prove(settings, Scope(), as_json=False)
+        bucket = settings.influxdb.bucket
+        say(f"to switch: set influxdb.bucket to {bucket}, or INFLUXDB_BUCKET={bucket}, and restart homeiq")
+
+
+def _with_bucket(settings: Settings, bucket: str) -> Settings:
+    if not settings.influxdb.url:
+        raise UsageError("--into names a bucket of InfluxDB, and none is configured", hint="set influxdb.url")
+    return settings.model_copy(update={"influxdb": settings.influxdb.model_copy(update={"bucket": bucket})})
 
 
 def _summary(done: ReplayProgress, seconds: float, as_json: bool, *, to_stdout: bool) -> None:
     counts = done.counts
     facts = {
+        "days": done.days,
         "windows": done.windows,
         "events": counts.events,
         "points": counts.points,
+        "unchanged": counts.unchanged,
+        "removed": counts.removed,
         "refused": counts.refused,
         "set_aside": counts.reasons,
         "by_follower": done.by_follower,
@@ -61,12 +102,16 @@ def _summary(done: ReplayProgress, seconds: float, as_json: bool, *, to_stdout: 
         return
     rate = counts.events / seconds if seconds > 0 else 0.0
     by = ", by the running follower" if done.by_follower else ""
-    days = f"{done.windows} {'day' if done.windows == 1 else 'days'}"
+    days = f"{done.days} {'day' if done.days == 1 else 'days'}"
     line = (
         f"replayed {days}: {counts.events:,} events gave {counts.points:,} points"
         f" in {seconds:.1f} s ({rate:,.0f} events/s){by}"
     )
     (print_line if to_stdout else say)(line)
+    if counts.removed:
+        say(f"  {counts.removed:,} points were removed that nothing makes any more")
+    if counts.stuck:
+        say(f"  {counts.stuck:,} points cannot be removed without loss to others: they stay")
     for reason, count in sorted(counts.reasons.items()):
         say(f"  {count:,} events gave no point of their own: {reason}")
     if counts.refused:
@@ -114,7 +159,7 @@ class _Display:
         text = f"{counts.events:,} events {counts.points:,} points {rate:,.0f}/s"
         if progress.events and rate:
             text += f" {max(0, progress.events - counts.events) / rate:,.0f} s left"
-        text += f" {progress.windows_done}/{progress.windows} days"
+        text += f" {progress.windows_done}/{progress.windows} windows"
         if progress.by_follower:
             text += " (by the running follower)"
         return f"{text}; waiting: {progress.problem}" if progress.problem else text

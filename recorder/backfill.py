@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..clock import SECOND, Clock
-from ..connectors.base import Historian
+from ..connectors.historian import Historian
 from ..connectors.home_assistant.history import Chunk, Plan
 from ..errors import CommandRefused, SourceUnreachable
 from ..storage.gaps import Gap

@@ -8,13 +8,15 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from ..clock import SECOND, Clock, SystemClock
-from ..connectors.base import Connector, Historian
+from ..connectors.base import Connector, Poller
+from ..connectors.historian import Historian
 from ..settings import RecordingSettings
 from ..storage.gaps import RECORDER, Gap
 from ..storage.log import EventLog
@@ -26,8 +28,9 @@ from .connection import Connection
 from .control import ControlServer
 from .intake import Intake
 from .latest import Latest
+from .schedule import Polling, Schedule
 from .sealing import Sealer
-from .supervisor import Supervisor
+from .supervisor import SourceState, Supervisor
 
 __all__ = ["Recorder", "FOLLOWER_GRACE_SECONDS"]
 
@@ -43,6 +46,7 @@ _SILENT_SECONDS = 45.0
 """A source that is asked each 30 s for a sign of life, and has given none for so long, may not be heard any more."""
 
 Watcher = Callable[["Recorder"], Awaitable[None]]
+HomeConfig = Callable[[], Mapping[str, Any]]
 
 
 class Recorder:
@@ -58,8 +62,13 @@ class Recorder:
         companion: Companion | None = None,
         pace: Pace | None = None,
         purpose: str = "homeiq record",
+        pollers: Callable[[HomeConfig], Sequence[Poller[Any]]] = lambda home_config: (),
     ) -> None:
-        """Open the log; raises LogLocked, LogNotWritable, LogCorrupt. `pace` is how slowly gaps are closed."""
+        """Open the log; raises LogLocked, LogNotWritable, LogCorrupt.
+
+        `pollers` makes those that are configured, given what tells them of Home Assistant's configuration. `pace` is how
+        slowly gaps are closed.
+        """
         self._clock = clock or SystemClock()
         self._settings = settings
         self._companion = companion
@@ -83,6 +92,11 @@ class Recorder:
             ],
             data_dir,
         )
+        pollings = [
+            Polling(poller, self.intake, self._clock, self.connection(poller.name))
+            for poller in pollers(self._latest.home_config)
+        ]
+        self.polls = Schedule(pollings, self._clock)
         self._sealer = Sealer(self.log, self.intake, settings, self._clock)
         self._clock_offset = self._wall_minus_monotonic()
 
@@ -112,14 +126,18 @@ class Recorder:
         await control.start()
         scheduler = self._schedule()
         self._started.connected(process=os.getpid())
+        self._record_choice()
         sources = [asyncio.create_task(supervisor.run()) for supervisor in self.supervisors]
         sources += [asyncio.create_task(self._backfills.run())]
         beside = [asyncio.create_task(self._companion.run())] if self._companion else []
         beside += [asyncio.ensure_future(watcher(self))] if watcher else []
+        beside.append(asyncio.create_task(self._watch_clock(scheduler)))
+        self.polls.start(scheduler)
         _log.info("recording into %s", self.log.data_dir)
         try:
             await self._stop.wait()
         finally:
+            await self.polls.stop()
             scheduler.shutdown(wait=False)
             await _cancel(sources)
             await control.stop()
@@ -143,22 +161,38 @@ class Recorder:
             "durable_seq": self.intake.durable_seq,
             "taken": self.intake.taken,
             "dropped": self.intake.dropped,
+            "left_out": self.intake.left_out,
             "problem": self.intake.problem,
-            "sources": [asdict(supervisor.state) for supervisor in self.supervisors],
+            "sources": [asdict(state) for state in self.source_states],
         }
+
+    @property
+    def source_states(self) -> list[SourceState]:
+        """What is known of each source, streams first."""
+        return [*(supervisor.state for supervisor in self.supervisors), *self.polls.states]
 
     async def _close(self, writing: asyncio.Task[None]) -> None:
         self._record("stopped", process=os.getpid())
         self.intake.close()
         await writing
-        self._latest.save(self.log.data_dir, self.intake.durable_seq)
+        if not self.intake.lost:  # else it knows of more than the log does
+            self._latest.save(self.log.data_dir, self.intake.durable_seq)
         self.log.close()
         _log.info("stopped; %d records are in the log", self.intake.durable_seq)
+
+    def _record_choice(self) -> None:
+        """Record what of Home Assistant is recorded, where that is another choice than before: by default all."""
+        choice = self._settings.choice()
+        for event_type in choice.without_effect:
+            _log.warning(
+                "recording.exclude.event_types cannot leave out %s: exclude its domains, entities or entity_globs instead",
+                event_type,
+            )
+        self._record("choice", **choice.facts())
 
     def _schedule(self) -> AsyncIOScheduler:
         scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None})
         scheduler.add_job(self._heartbeat, "interval", seconds=self._settings.heartbeat_seconds)
-        scheduler.add_job(self._watch_clock, "interval", seconds=1)
         scheduler.add_job(self._sealer.seal_if_due, "interval", seconds=_SEAL_CHECK_SECONDS)
         scheduler.start()
         return scheduler
@@ -169,14 +203,22 @@ class Recorder:
         silent = {name: seconds for name, seconds in silent.items() if seconds > _SILENT_SECONDS}
         self._record("heartbeat", **({"silent": silent} if silent else {}))
 
-    async def _watch_clock(self) -> None:
-        """Record when the wall clock jumped against the monotonic one: a Pi without a clock boots in the past."""
-        offset = self._wall_minus_monotonic()
-        jump = offset - self._clock_offset
-        if abs(jump) > _CLOCK_JUMP:
-            _log.warning("the clock jumped by %+.1f s", jump / SECOND)
-            self._record("clock_jumped", seconds=jump / SECOND)
-            self._clock_offset = offset
+    async def _watch_clock(self, scheduler: AsyncIOScheduler) -> None:
+        """Record when the wall clock jumped against the monotonic one: a Pi without a clock boots in the past.
+
+        No job of the scheduler, which itself waits for the wall clock: were that put back by a day, it would sit idle for
+        a day, so that its jobs are moved back with it. Put forward, it has them all run at once, which does no harm.
+        """
+        while True:
+            await asyncio.sleep(1)
+            offset = self._wall_minus_monotonic()
+            jump = offset - self._clock_offset
+            if abs(jump) > _CLOCK_JUMP:
+                self._clock_offset = offset
+                _log.warning("the clock jumped by %+.1f s", jump / SECOND)
+                self._record("clock_jumped", seconds=jump / SECOND)
+                for job in scheduler.get_jobs() if jump < 0 else ():
+                    job.modify(next_run_time=job.next_run_time + timedelta(microseconds=jump))
 
     def _wall_minus_monotonic(self) -> int:
         return self._clock.now() - round(self._clock.monotonic() * SECOND)

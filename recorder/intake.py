@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from ..clock import Clock
+from ..connectors.home_assistant.protocol import SOURCE
 from ..errors import LogNotWritable
 from ..settings import RecordingSettings
 from ..storage.gaps import GapReason
@@ -44,11 +45,15 @@ class Intake:
         self.durable_seq = log.next_seq - 1
         self.taken = 0
         self.dropped = 0
+        self.left_out = 0
+        self.lost = 0
         self.problem = ""
         self._log = log
         self._settings = settings
         self._clock = clock
         self._latest = latest
+        self._choice = settings.choice()
+        self._chooses = not self._choice.everything
         self._why = GapReason.BACKPRESSURE
         self._events: list[Event] = []
         self._bytes = 0
@@ -66,15 +71,20 @@ class Intake:
     def take(self, event: Event, *, always: bool = False) -> None:
         """Take an event for recording; it is durable a group interval later at the latest. Never blocks.
 
-        A state of a snapshot that says nothing new is not recorded; with `always` it is.
+        What the settings leave out is counted and gone; what says nothing new is not recorded again, but with `always`.
+        Only what is kept here counts as known: a state of a snapshot that had to be dropped is new again in the next one.
         """
+        if self._chooses and event.source == SOURCE and not self._choice.chosen(event):
+            self.left_out += 1
+            return
+        if not always and not self._latest.is_new(event):
+            return
         size = len(event.raw) + _ENVELOPE_BYTES
         if self._bytes + self._flushing_bytes + size > self._settings.buffer_bytes and not self._has_reserve(event):
             self.dropped += 1
             self._drops.add(event.source, self._why)
             return
-        if not self._latest.is_new(event) and not always:
-            return
+        self._latest.remember(event)
         self._events.append(event)
         self._bytes += size
         self.taken += 1
@@ -129,6 +139,7 @@ class Intake:
                 self._why = reason_of(error)
                 self._say(str(error))
                 if self._closing.is_set():
+                    self.lost += len(events)
                     _log.error("%d events are lost: the log could not be written before the end", len(events))
                     return
                 self._wake.clear()

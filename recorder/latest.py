@@ -16,9 +16,11 @@ import sys
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import orjson
 
+from ..connectors.home_assistant.protocol import SOURCE
 from ..storage.log import log_folder, tails_in
 from ..storage.record import Event, Record
 from ..storage.tail import read_tail
@@ -32,54 +34,85 @@ CREATE TABLE IF NOT EXISTS reach (seq INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS entity (entity_id TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS registry (name TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS listening (what TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS home (config TEXT NOT NULL);
 """
 
+_HEARD = frozenset({"live", "simulated", "snapshot"})
+"""Origins of what Home Assistant said of itself when it was heard: what its state is now."""
+
 _SNAPSHOT_ORIGINS = ("snapshot", "simulated")
+_NO_CHOICE = '{"include":{},"exclude":{}}'
 _log = logging.getLogger(__name__)
 
 
 class Latest:
-    """The time (microseconds UTC) of each entity's latest state, and a digest of each registry's text."""
+    """The time (microseconds UTC) of each entity's latest state, and a digest of each registry's text.
+
+    Nobody who was not listening knows that an entity is gone: it is simply not in the next snapshot. Nothing is invented
+    then; its removal is in Home Assistant's history, and so comes with the backfill of the gap, if it can be had at all.
+    """
 
     def __init__(self) -> None:
         self.entities: dict[str, int] = {}
         self.registries: dict[str, bytes] = {}
         self.listened = Listened()
         self.recent = Recent()
+        self.config = "{}"
+
+    def home_config(self) -> dict[str, Any]:
+        """Return Home Assistant's configuration as it was last recorded; empty if it never was, or is no object."""
+        try:
+            config = orjson.loads(self.config)
+        except ValueError:
+            return {}
+        return config if isinstance(config, dict) else {}
 
     def is_new(self, event: Event | Record) -> bool:
-        """Tell whether a record of this event would say something new, and remember the event as recorded.
+        """Tell whether a record of this event would say something new.
 
-        Only what a snapshot brings can say nothing new; all else is always recorded.
+        Only what a snapshot brings can say nothing new, and the choice of what is recorded; all else is always recorded.
+        A state is new if it has another time than the latest one: also an earlier one, from a clock that was put right.
         """
         event_type = event.event_type
-        self.listened.learn(event)
         if event_type == "state_changed":
-            if event.entity_id is not None:
-                self.entities[event.entity_id] = event.time
-                self.recent.add(event.entity_id, event.time)
             return True
-        if event_type == "state" and event.entity_id is not None:
-            self.recent.add(event.entity_id, event.time)
+        if event_type == "homeiq_choice":
+            return self._digest_is_new(event)
         if event.origin not in _SNAPSHOT_ORIGINS:
-            if event_type == "state" and event.entity_id is not None:
-                self.entities[event.entity_id] = max(event.time, self.entities.get(event.entity_id, event.time))
             return True
         if event_type == "state" and event.entity_id is not None:
-            known = self.entities.get(event.entity_id)
-            self.entities[event.entity_id] = event.time if known is None else max(known, event.time)
-            return known is None or event.time > known
-        if event_type.endswith("_registry") or event_type == "config":
-            digest = hashlib.blake2b(event.raw.encode(), digest_size=16).digest()
-            known_digest = self.registries.get(event_type)
-            self.registries[event_type] = digest
-            return digest != known_digest
+            return self.entities.get(event.entity_id) != event.time
+        if _is_registry(event_type):
+            return self._digest_is_new(event)
         return True
+
+    def remember(self, event: Event | Record) -> None:
+        """Know an event as recorded. To be called only for what goes into the log, in the order in which it does."""
+        event_type, entity_id = event.event_type, event.entity_id
+        self.listened.learn(event)
+        if event_type == "config" and event.source == SOURCE:
+            self.config = event.raw
+        if event_type == "state_changed" or event_type == "state":
+            if entity_id is None or event.source != SOURCE:
+                return
+            self.recent.add(entity_id, event.time)
+            if event.origin in _HEARD:
+                self.entities[entity_id] = event.time
+            elif event.origin == "backfill":
+                self.entities[entity_id] = max(self.entities.get(entity_id, event.time), event.time)
+        elif _is_registry(event_type) or event_type == "homeiq_choice":
+            self.registries[event_type] = _digest(event.raw)
+
+    def _digest_is_new(self, event: Event | Record) -> bool:
+        known = self.registries.get(event.event_type)
+        if known is None and event.event_type == "homeiq_choice":
+            known = _digest(_NO_CHOICE)
+        return known != _digest(event.raw)
 
     def learn(self, records: Iterable[Record]) -> None:
         """Remember what these records say, which must come in order of seq."""
         for record in records:
-            self.is_new(record)
+            self.remember(record)
 
     def save(self, data_dir: Path, seq: int) -> None:
         """Keep it for the next start; `seq` is the last record that it knows of. A disk that can't is only said."""
@@ -92,12 +125,13 @@ class Latest:
         with closing(sqlite3.connect(data_dir / "recorder.sqlite", isolation_level=None)) as database:
             database.executescript(_SCHEMA)
             database.execute("BEGIN IMMEDIATE")
-            for table in ("reach", "entity", "registry", "listening"):
+            for table in ("reach", "entity", "registry", "listening", "home"):
                 database.execute(f"DELETE FROM {table}")
             database.execute("INSERT INTO reach VALUES (?)", (seq,))
             database.executemany("INSERT INTO entity VALUES (?, ?)", self.entities.items())
             database.executemany("INSERT INTO registry VALUES (?, ?)", self.registries.items())
             database.execute("INSERT INTO listening VALUES (?)", (orjson.dumps(self.listened.dump()).decode(),))
+            database.execute("INSERT INTO home VALUES (?)", (self.config,))
             database.execute("COMMIT")
 
     @classmethod
@@ -129,9 +163,18 @@ class Latest:
                 latest.registries.update(database.execute("SELECT name, digest FROM registry"))
                 (listened,) = database.execute("SELECT what FROM listening").fetchone()
                 latest.listened = Listened.restored(orjson.loads(listened))
+                (latest.config,) = database.execute("SELECT config FROM home").fetchone()
                 return latest, int(reach)
         except (sqlite3.Error, TypeError, KeyError, ValueError):
             return cls(), -1
+
+
+def _is_registry(event_type: str) -> bool:
+    return event_type.endswith("_registry") or event_type == "config"
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _make_anew(data_dir: Path) -> None:

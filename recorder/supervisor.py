@@ -51,6 +51,7 @@ class Supervisor:
         self._connector = connector
         self._intake = intake
         self._clock = clock
+        self._warned: set[str] = set()
         self._connection = connection or Connection(connector.name, intake, clock)
         self._connected_at: float | None = None
 
@@ -93,6 +94,7 @@ class Supervisor:
         state = self.state
         state.connected, state.since, state.reason = True, self._clock.now(), ""
         self._connected_at = self._clock.monotonic()
+        state.warnings.clear()  # what is still true is found again
         self._connection.connected(**facts)
 
     def introduce(self, description: str) -> None:
@@ -104,6 +106,8 @@ class Supervisor:
         """Say a thing once; see Listener.warn."""
         if sentence not in self.state.warnings:
             self.state.warnings.append(sentence)
+        if sentence not in self._warned:
+            self._warned.add(sentence)
             _log.warning("%s", sentence)
 
     def _disconnected(self, why: GapReason, reason: str, silent_seconds: float = 0.0, *, say: bool = True) -> None:

@@ -13,14 +13,17 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from ..clock import Clock, full_jitter
 from ..errors import BatchTooLarge, Kind, LinesRefused, Stopped, TargetBusy, TargetError
 from .ledger import DeadLetter, Ledger
 from .point import Point, line
-from .targets.base import Target, WindowWriter
+from .targets.base import Ghost, Target, WindowWriter
 
 __all__ = ["Ahead", "Delivery"]
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +48,7 @@ class Delivery:
     ) -> None:
         self.refused = 0
         self.problem = ""
+        self.normalizer = ""
         self.fingerprint = ""
         self._target = target
         self._ledger = ledger
@@ -52,19 +56,39 @@ class Delivery:
         self._forever = forever
         self._stop = stop or threading.Event()
         self._waiting = waiting or (lambda _: None)
+        self._away = False
+
+    def of(self, normalizer: str, fingerprint: str) -> None:
+        """Say of which normalizer the points are that come next: it is kept with those that are refused."""
+        self.normalizer, self.fingerprint = normalizer, fingerprint
 
     def connect(self, position: int) -> None:
         """Wait until the target can be written to; raises TargetError (unless `forever`), Stopped."""
         self._persist(lambda: self._target.connect(position))
 
-    def write(self, points: Sequence[Point], to: WindowWriter | None = None) -> None:
-        """Write points to the target, or `to` one of its windows; when it returns, each is accepted or set aside.
+    def write(self, points: Sequence[Point], to: WindowWriter) -> None:
+        """Write points to one of the target's writers; when it returns, each is accepted or set aside.
 
         Raises TargetError (unless `forever`), Stopped.
         """
         size = self._target.batch
         for start in range(0, len(points), size):
-            self._write_batch(points[start : start + size], to or self._target)
+            self._write_batch(points[start : start + size], to)
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """Return the target's answer; a question that breaks off is asked again. Raises TargetError, Stopped."""
+        answers: list[T] = []
+        self._persist(lambda: answers.append(question()))
+        return answers[0]
+
+    def delete(self, ghosts: Sequence[Ghost]) -> None:
+        """Remove points; when it returns, they are gone. Raises TargetError (unless `forever`), Stopped."""
+        self._persist(lambda: self._target.delete(ghosts))
+
+    def was_away(self) -> bool:
+        """Tell whether the target was away since this was last asked: it may have come back as another."""
+        away, self._away = self._away, False
+        return away
 
     def _write_batch(self, points: Sequence[Point], to: WindowWriter) -> None:
         try:
@@ -91,6 +115,7 @@ class Delivery:
                 waited = self._clock.monotonic() - began
                 if not self._forever and (error.kind is Kind.OPERATOR or waited > _PATIENCE_SECONDS):
                     raise
+                self._away = self._away or error.kind is Kind.RETRY
                 self._say(str(error))
                 self._wait(_delay(error, attempt))
                 attempt += 1
@@ -116,7 +141,7 @@ class Delivery:
         if self.refused == 1:
             _log.warning("%s refuses a point, which is set aside: %s", self._target.title, reason)
         if self._ledger is not None:
-            letter = DeadLetter(point.seq, point.time // 1000, line(point), reason, self.fingerprint)
+            letter = DeadLetter(self.normalizer, point.seq, point.time // 1000, line(point), reason, self.fingerprint)
             self._ledger.set_aside([letter])
 
 

@@ -1,45 +1,60 @@
 """The follower: writes what comes live at once, and works stale windows off, newest first, in between.
 
-At once are written records of origin live, manual and simulated that are not older than their window's frontier (the
-greatest time written into it so far) by more than 5 s, the best copy of a point among them. Anything else makes its window
-stale. After a start, and after a window was replayed, nothing is remembered of what was written, so then only what is newer
-than all its records before is written at once. Each window has its own frontier, so that one event from the future makes
-no other late.
+What is written at once, and what makes a window stale, each normalizer's track tells (`tracks.py`).
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from ..clock import SECOND, Clock, window_of
+from ..clock import DAY, Clock, window_of
 from ..errors import Stopped
 from ..settings import ReplaySettings
-from ..storage.reader import LogReader
+from ..storage.log import log_id
+from ..storage.reader import LogReader, records_of
 from ..storage.record import Record
 from ..storage.view import LogView
 from .delivery import Delivery
-from .home import HOME_TYPES, Home
+from .home import HOME_TYPES
 from .ledger import Ledger, Request
+from .marking import Marking, measurements_of, oldest_kept
 from .normalizers.base import Normalizer
-from .normalizers.registry import fingerprint
+from .normalizers.registry import with_retired
 from .point import Point
+from .scope import Scope
 from .targets.base import Target
+from .tracks import Surroundings, Taken, Track, track_of
 from .window_replay import WindowReplay
-from .windows import Counts, Rank, home_of, latest_in, normalized, rank_of, whole_windows
+from .windows import Counts, home_of, whole_windows, windows_behind
 
 __all__ = ["Follower"]
 
 _log = logging.getLogger(__name__)
 
-_AT_ONCE = frozenset({"live", "manual", "simulated"})
-_LATE = 5 * SECOND
 _SLICE_SECONDS = 2.0
 _DRAIN_SECONDS = 30.0
 _HOME_SECONDS = 10.0
 _VIEW_SECONDS = 900.0
+_BACKLOG = 20_000
+_SEEN_AT_ONCE = 1_000
+
+Held = tuple[Track, int]
+"""A window that is being replayed: its track and its start."""
+
+
+@dataclass
+class _Running:
+    """A request under way: which windows (start, normalizer) are left of how many, on how many days."""
+
+    request: Request
+    scope: Scope
+    left: set[tuple[int, str]]
+    total: int
+    days: int
 
 
 class Follower:
@@ -51,34 +66,29 @@ class Follower:
         target: Target,
         ledger: Ledger,
         delivery: Delivery,
-        normalizer: Normalizer,
+        normalizers: Sequence[Normalizer],
         settings: ReplaySettings,
         clock: Clock,
         stop: threading.Event,
     ) -> None:
-        self.counts = Counts()
         self._data_dir = data_dir
         self._target = target
         self._ledger = ledger
         self._delivery = delivery
-        self._normalizer = normalizer
+        self._normalizers = normalizers
         self._settings = settings
         self._clock = clock
         self._stop = stop
-        self._fingerprint = delivery.fingerprint = fingerprint(normalizer)
         self._reader = LogReader(data_dir)
         self._batches: Iterator[list[Record]] = iter(())
         self._pending: list[Record] = []
         self._view: LogView | None = None
-        self._home = Home()
         self._view_made_at = 0.0
-        self._frontier: int | None = None
-        self._recent: dict[tuple[str, int], Rank] = {}  # of the points written, those not below their window's floor
-        self._floors: dict[int, int] = {}  # by window: what is older is late
-        self._states: dict[int, tuple[str, int]] = {}  # by window: state, log end (stale: its last record so far)
-        self._running: dict[int, tuple[Request, set[int], int]] = {}
+        self._tracks: list[Track] = []
+        self._running: dict[int, _Running] = {}
         self._written_at = float("-inf")
         self._held_since: float | None = None
+        self._marking = Marking(target, ledger, delivery, log_id(data_dir), clock)
 
     def run(self) -> None:
         """Follow until `stop` is set, then drain the log for 30 s at most."""
@@ -88,9 +98,10 @@ class Follower:
             while deadline is None or self._clock.monotonic() < deadline:
                 if self._stop.is_set() and deadline is None:
                     deadline = self._clock.monotonic() + _DRAIN_SECONDS
+                self._look_at_target()
                 worked = self._flush()
                 self._take_requests()
-                worked = self._replay_newest_stale() or worked
+                worked = self._replay_next() or worked
                 if not worked:
                     if deadline is not None:
                         return
@@ -106,29 +117,84 @@ class Follower:
         if position > end:
             lost = [w for w in ledger.windows() if w.log_end > end or w.state == "live"]
             reason = "the end of the log was lost"
-            ledger.advance(end, ledger.frontier, [(w.start, w.normalizer, reason) for w in lost])
+            ledger.advance(end, [(w.start, w.normalizer, reason) for w in lost])
             position = end
         self._delivery.connect(position)
         ledger.interrupted()
-        self._home = home_of(LogView(self._data_dir, position))
-        self._reader = LogReader(self._data_dir, position + 1)
-        self._frontier = ledger.frontier
-        self._recent, self._floors, self._view = {}, {}, None
-        live = [window for window in ledger.windows("live") if window.fingerprint != self._fingerprint]
-        if live:
-            ledger.mark_stale([(live[-1].start, live[-1].normalizer, "its normalizer has changed")])
+        self._marking.check(measurements_of(self._normalizers, ledger), end)
+        self._view = None
+        self._home = home_of(self._view_with(position))
+        around = Surroundings(self._home, self._view_with, self._target.replaces)
+        self._tracks = [track_of(normalizer, around) for normalizer in with_retired(self._normalizers, ledger)]
+        for track in self._tracks:
+            self._find_changed(track, position)
         self._remember_states()
-        _log.info("following the log into %s from record %d on", self._target.title, position + 1)
+        self._read_from(position)
+        self._delivery.was_away()
+        self._skip_backlog()
+        _log.info("following the log into %s from record %d on", self._target.title, ledger.position + 1)
+
+    def _find_changed(self, track: Track, position: int) -> None:
+        """A normalizer that is new has nothing in the target yet; one that has changed redoes its newest day."""
+        ledger = self._ledger
+        if not ledger.measurements(track.name):
+            spans = whole_windows(self._view_with(position), track.normalizer, None, None) if position else []
+            stale = [(span.window, track.name, "its normalizer is new") for span in spans]
+            ledger.introduce(track.name, track.normalizer.measurements, stale)
+        changed = [w for w in ledger.windows("live", track.name) if w.fingerprint != track.fingerprint]
+        if changed:
+            ledger.mark_stale([(changed[-1].start, track.name, "its normalizer has changed")])
 
     def _remember_states(self) -> None:
+        """Take over what the ledger says of the windows."""
         position = self._ledger.position
-        self._states = {
-            w.start: (w.state, position if w.state == "stale" else w.log_end) for w in self._ledger.windows()
-        }
+        for track in self._tracks:
+            for window in self._ledger.windows(normalizer=track.name):
+                if window.state == "stale":
+                    track.set_stale(window.start, position)
+                else:
+                    track.states[window.start] = (window.state, window.log_end)
+
+    def _read_from(self, position: int) -> None:
+        """Go on behind a position."""
+        self._reader = LogReader(self._data_dir, position + 1)
+        self._batches, self._pending = iter(()), []
+
+    # --- the target comes back ---------------------------------------------------------------------------------------
+
+    def _look_at_target(self) -> None:
+        """Look at the marker when the target was away, and now and then: it may have come back as another."""
+        away = self._delivery.was_away()
+        if away or self._marking.due():
+            measurements = measurements_of(self._normalizers, self._ledger)
+            if self._marking.check(measurements, LogReader(self._data_dir).end()):
+                self._remember_states()
+        if away:
+            self._skip_backlog()
+
+    def _skip_backlog(self) -> None:
+        """Leave a long backlog to the replay of its windows, newest first, so that what comes live is seen at once."""
+        ledger, position = self._ledger, self._ledger.position
+        end = LogReader(self._data_dir).end()
+        unknown = position == 0 and self._target.reads and not ledger.was_empty
+        if end - position <= _BACKLOG and not (unknown and end):
+            return
+        upto = max(position, end - _SEEN_AT_ONCE)
+        view = self._view_with(end)
+        taken = {track: Taken() for track in self._tracks}
+        for table in view.scan(event_types=HOME_TYPES):
+            for record in records_of(table):
+                if record.seq <= upto:
+                    self._learn(record, taken)
+        for track in self._tracks:
+            for window in windows_behind(view, track.normalizer, position, upto):
+                taken[track].stale.setdefault(window, "the target was behind")
+        self._account(upto, taken)
+        self._read_from(upto)
 
     # --- what comes live ---------------------------------------------------------------------------------------------
 
-    def _flush(self, hold: int | None = None) -> bool:
+    def _flush(self, hold: Held | None = None) -> bool:
         """Account for the records that have come; those of the window `hold` wait. Tell whether there were any."""
         if self._clock.monotonic() - self._written_at < self._target.live_seconds and not self._stop.is_set():
             return False
@@ -137,30 +203,44 @@ class Follower:
             records = self._until_held(records, hold)
         if not records or self._waits_for_home(records):
             return False
-        stale: dict[int, str] = {}
+        position = self._ledger.position
+        taken = {track: Taken() for track in self._tracks}
         for record in records:
             if record.event_type in HOME_TYPES:
-                self._learn(record, stale)
-        points = self._live_points(records, stale)
-        if points:
-            self._enter_live(points)
-            self._delivery.write(points)
-            self._written_at = self._clock.monotonic()
-        self._ledger.advance(
-            records[-1].seq,
-            self._frontier,
-            [(start, self._normalizer.name, reason) for start, reason in stale.items()],
-        )
-        for start in stale:
-            self._set_stale(start, records[-1].seq)
+                self._learn(record, taken)
+        for track in self._tracks:
+            track.take([record for record in records if track.normalizer.wants(record)], position, taken[track])
+            self._write(track, taken[track].points)
+        self._account(records[-1].seq, taken)
         self._pending = self._pending[len(records) :]
-        self._forget_old()
         return True
 
-    def _set_stale(self, window: int, position: int) -> None:
-        """Remember what the ledger says: a window must be replayed, with all records up to `position`."""
-        self._states[window] = ("stale", position)
-        self._floors.pop(window, None)
+    def _write(self, track: Track, points: Sequence[Point]) -> None:
+        """Write points that came live; which windows are written to is entered before the first byte."""
+        oldest = oldest_kept(self._target, self._clock)
+        if oldest is not None:
+            points = [point for point in points if point.time >= oldest * 1000]
+        if not points:
+            return
+        windows = sorted({window_of(point.time // 1000) for point in points})
+        self._marking.touch([(window, track.name) for window in windows])
+        for window in windows:
+            state, log_end = track.states.get(window, ("", 0))
+            if state not in ("live", "stale"):
+                self._ledger.enter(window, track.name, "live", track.fingerprint, log_end)
+                track.states[window] = ("live", log_end)
+        self._delivery.of(track.name, track.fingerprint)
+        self._delivery.write(points, self._target.live(track.name))
+        self._written_at = self._clock.monotonic()
+
+    def _account(self, position: int, taken: dict[Track, Taken]) -> None:
+        """Move the position, and mark what became stale on the way."""
+        stale = [(start, track.name, reason) for track in taken for start, reason in taken[track].stale.items()]
+        self._ledger.advance(position, stale)
+        for track, found in taken.items():
+            for start in found.stale:
+                track.set_stale(start, position)
+            track.settled()
 
     def _next_records(self) -> list[Record]:
         """Return the next records that have not been accounted for."""
@@ -175,19 +255,18 @@ class Follower:
             records = next(self._batches, [])
         return records
 
-    def _until_held(self, records: list[Record], hold: int) -> list[Record]:
+    def _until_held(self, records: list[Record], hold: Held) -> list[Record]:
         """Return the records before the first that has to do with a window that is being replayed."""
+        track, window = hold
         for place, record in enumerate(records):
-            if record.event_type in HOME_TYPES or (self._is_ours(record) and window_of(record.time) == hold):
+            ours = track.normalizer.wants(record) and track.touches(record, window)
+            if ours or record.event_type in HOME_TYPES:
                 return records[:place]
         return records
 
-    def _is_ours(self, record: Record) -> bool:
-        return self._normalizer.reads.wants(record)
-
     def _waits_for_home(self, records: list[Record]) -> bool:
         """Wait a moment for the first registries, which come a moment after the first events."""
-        if self._home.known or not any(self._is_ours(record) for record in records):
+        if self._home.known or not any(self._needs_home(record) for record in records):
             return False
         if any(record.event_type == "config" for record in records):
             return False
@@ -198,135 +277,103 @@ class Follower:
         self._pending = self._pending + self._read()
         return True
 
-    def _learn(self, record: Record, stale: dict[int, str]) -> None:
+    def _needs_home(self, record: Record) -> bool:
+        return any(track.normalizer.of_home and track.normalizer.wants(record) for track in self._tracks)
+
+    def _learn(self, record: Record, taken: dict[Track, Taken]) -> None:
         """Learn about the home; windows that were projected with another view of it are stale."""
         changed = self._home.learn(record)
-        if changed is not None:
-            start, end = changed
-            for window in self._states:
-                if window + 86_400 * SECOND > start and window < end:
-                    stale.setdefault(window, f"the {record.event_type.replace('_', ' ')} changed")
-
-    def _live_points(self, records: list[Record], stale: dict[int, str]) -> list[Point]:
-        """Return the points to be written at once; find the windows that the other records make stale."""
-        at_once: list[Record] = []
-        for record in records:
-            if not self._is_ours(record):
-                continue
-            window = window_of(record.time)
-            state, log_end = self._states.get(window, ("", 0))
-            if state == "stale":
-                self._states[window] = (state, record.seq)
-                self.counts.events += 1
-            elif window in stale or record.seq <= log_end:
-                self.counts.events += 1
-            elif record.origin in _AT_ONCE and record.time >= self._floor(window):
-                at_once.append(record)
-            else:
-                self.counts.events += 1
-                stale[window] = "a record came late" if record.origin in _AT_ONCE else f"a {record.origin} record came"
-        best: dict[tuple[str, int], tuple[Rank, Point]] = {}
-        for point, record in normalized(at_once, self._normalizer, self._home, self.counts):
-            rank = rank_of(record)
-            written = self._recent.get(point.key)
-            other = best.get(point.key)
-            if written is not None and rank > written:
-                stale[window_of(record.time)] = "a better copy of a point came"
-            elif written is None and (other is None or rank > other[0]):
-                best[point.key] = rank, point
-        points = [point for _, point in best.values() if window_of(point.time // 1000) not in stale]
-        for key, (rank, point) in best.items():
-            self._recent[key] = rank
-            time = point.time // 1000
-            self._frontier = time if self._frontier is None else max(self._frontier, time)
-            self._floors[window_of(time)] = max(self._floors[window_of(time)], time - _LATE)
-        self.counts.points += len(points)
-        return points
-
-    def _floor(self, window: int) -> int:
-        """Return from which time on records of a window are written at once: what was written since is in `_recent`."""
-        floor = self._floors.get(window)
-        if floor is None:
-            floor = window
-            if window in self._states:
-                state, log_end = self._states[window]
-                view = self._view_with(log_end if state == "done" else max(self._ledger.position, log_end))
-                latest = latest_in(view, self._normalizer, window)
-                floor = window if latest is None else latest + 1
-            self._floors[window] = floor
-        return floor
-
-    def _enter_live(self, points: list[Point]) -> None:
-        """Enter, before the first byte, which windows are written to."""
-        for window in sorted({window_of(point.time // 1000) for point in points}):
-            if self._states.get(window, ("", 0))[0] != "live":
-                log_end = self._states.get(window, ("", 0))[1]
-                self._ledger.enter(window, self._normalizer.name, "live", self._fingerprint, log_end)
-                self._states[window] = ("live", log_end)
-
-    def _forget_old(self) -> None:
-        """Remember of the written points only those that a late copy may still meet."""
-        if len(self._recent) > 1_000:
-            self._recent = {
-                key: rank
-                for key, rank in self._recent.items()
-                if (time := key[1] // 1000) >= self._floors.get(window_of(time), time + 1)
-            }
+        if changed is None:
+            return
+        start, end = changed
+        reason = f"the {record.event_type.replace('_', ' ')} changed"
+        for track in self._tracks:
+            if record.event_type in track.normalizer.of_home:
+                for window in track.states:
+                    reached = window - track.normalizer.ahead, window + DAY + track.normalizer.back
+                    if reached[1] > start and reached[0] < end:
+                        taken[track].stale.setdefault(window, reason)
 
     # --- stale windows -----------------------------------------------------------------------------------------------
 
     def _take_requests(self) -> None:
-        """Make stale what somebody asked to be replayed."""
+        """Take on what somebody asked to be replayed."""
         for request in self._ledger.requests("waiting", "running"):
             if request.id in self._running:
                 continue
+            scope = Scope.from_json(request.scope)
             view = self._view_with(self._ledger.position)
-            spans = whole_windows(view, self._normalizer, request.since, request.until)
-            wanted = {span.window for span in spans}
-            self._ledger.mark_stale([(start, self._normalizer.name, "asked for") for start in wanted])
-            for start in wanted:
-                self._set_stale(start, view.last_seq)
-            self._running[request.id] = (request, wanted, len(wanted))
+            wanted: set[tuple[int, str]] = set()
+            for track in self._tracks:
+                for span in scope.spans(view, track.normalizer, self._ledger, track.fingerprint):
+                    wanted.add((span.window, track.name))
+            self._running[request.id] = _Running(request, scope, wanted, len(wanted), len({day for day, _ in wanted}))
+            if not scope.filtered:
+                self._ledger.mark_stale([(start, name, "asked for") for start, name in wanted])
+                for track in self._tracks:
+                    for start, name in wanted:
+                        if name == track.name:
+                            track.set_stale(start, view.last_seq)
             self._report(request.id, Counts())
 
     def _report(self, number: int, counts: Counts) -> None:
         """Tell who asked how far it is."""
-        request, left, total = self._running[number]
-        state = "running" if left else "done"
-        known = self._ledger.request(number) or request
+        running = self._running[number]
+        state = "running" if running.left else "done"
+        known = self._ledger.request(number) or running.request
         self._ledger.report(
             number,
             state,
-            windows=(total - len(left), total),
+            windows=(running.total - len(running.left), running.total),
+            days=running.days,
             events=known.events + counts.events,
             points=known.points + counts.points,
             message=self._delivery.problem,
         )
-        if not left:
+        if not running.left:
             del self._running[number]
 
-    def _replay_newest_stale(self) -> bool:
-        """Replay one stale window, with what comes live in between; tell whether there was one."""
-        stale = [start for start, (state, _) in self._states.items() if state == "stale"]
-        if not stale:
-            return False
-        start = max(stale)
-        view = self._view_with(self._states[start][1])
-        replay = WindowReplay(self._target, self._ledger, self._delivery, self._normalizer, self._fingerprint)
+    def _replay_next(self) -> bool:
+        """Replay the newest stale window, or else one that is asked for in part; tell whether there was one."""
+        stale = [
+            (start, track) for track in self._tracks for start, (state, _) in track.states.items() if state == "stale"
+        ]
+        if stale:
+            start, track = max(stale, key=lambda found: found[0])
+            counts = self._replay(track, start, Scope(), track.states[start][1])
+            for number, running in list(self._running.items()):
+                if not running.scope.filtered and (start, track.name) in running.left:
+                    running.left.discard((start, track.name))
+                    self._report(number, counts)
+            return True
+        for number, running in self._running.items():
+            start, name = max(running.left)
+            track = next(track for track in self._tracks if track.name == name)
+            counts = self._replay(track, start, running.scope, self._ledger.position)
+            running.left.discard((start, name))
+            self._report(number, counts)
+            return True
+        return False
+
+    def _replay(self, track: Track, start: int, scope: Scope, upto: int) -> Counts:
+        """Replay one window, with what comes live in between."""
+        view = self._view_with(upto)
+        self._marking.touch([(start, track.name)])
+        replay = WindowReplay(
+            *(self._target, self._ledger, self._delivery, track.normalizer, track.fingerprint),
+            oldest_kept(self._target, self._clock),
+        )
         began = self._clock.monotonic()
         counts = Counts()
-        for ahead in replay.steps(view, self._home, start, counts):
+        for ahead in replay.steps(view, self._home, start, counts, scope):
             if self._clock.monotonic() - began > _SLICE_SECONDS:
                 ahead.settle()
-                self._flush(hold=start)
+                self._flush(hold=(track, start))
+                self._delivery.of(track.name, track.fingerprint)
                 began = self._clock.monotonic()
-        self._states[start] = ("done", view.last_seq)
-        self.counts.add(counts)
-        for number, (_, left, _) in list(self._running.items()):
-            if start in left:
-                left.discard(start)
-                self._report(number, counts)
-        return True
+        if not scope.filtered or self._target.keeps_windows:
+            track.replayed(start, view.last_seq)
+        return counts
 
     def _view_with(self, seq: int) -> LogView:
         """Return a view that holds the records up to `seq`; what lies behind the position is yet to come live.

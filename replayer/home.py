@@ -54,6 +54,7 @@ class HomeView:
         units = units if isinstance(units, dict) else {}
         self.temperature_unit = str(units.get("temperature", "°C"))
         self.zone = _zone(config.get("time_zone"))
+        self.location_name = _text(config.get("location_name")) or NONE
         self._entities = entities
         self._devices = devices
         self._facts: dict[str, EntityFacts] = {}

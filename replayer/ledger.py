@@ -7,6 +7,9 @@ For each target, window (one UTC day of point time) and normalizer there is one 
     live       the follower writes points into it as they come; what is up to the target's position is confirmed
     stale      it must be replayed, for the reason given
 
+`counter` is that of the target's marker when the window was last written to: a target that comes back from a copy with a
+smaller one lacks what was written since. `fingerprint` is empty while nothing was ever written into the window.
+
 `writing` found at a start means stale: so every crash heals by running again. The position of a target moves only after
 the target has confirmed. Times are microseconds UTC.
 """
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,28 +28,36 @@ from ..errors import LogNotWritable
 
 __all__ = ["Ledger", "WindowState", "Request", "DeadLetter"]
 
+_VERSION = 2
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS target (
     name TEXT PRIMARY KEY,
     position INTEGER NOT NULL DEFAULT 0,
-    frontier INTEGER
+    counter INTEGER NOT NULL DEFAULT 0,
+    was_empty INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS identity (id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS measurement (
+    target TEXT NOT NULL, normalizer TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (target, normalizer, name)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS window (
     target TEXT NOT NULL, start INTEGER NOT NULL, normalizer TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('writing', 'done', 'live', 'stale')),
     fingerprint TEXT NOT NULL, log_end INTEGER NOT NULL, reason TEXT NOT NULL DEFAULT '',
+    counter INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (target, start, normalizer)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS request (
-    id INTEGER PRIMARY KEY, target TEXT NOT NULL, since INTEGER, until INTEGER,
+    id INTEGER PRIMARY KEY, target TEXT NOT NULL, scope TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')),
-    windows INTEGER NOT NULL DEFAULT 0, windows_done INTEGER NOT NULL DEFAULT 0,
+    windows INTEGER NOT NULL DEFAULT 0, windows_done INTEGER NOT NULL DEFAULT 0, days INTEGER NOT NULL DEFAULT 0,
     events INTEGER NOT NULL DEFAULT 0, points INTEGER NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS dead_letter (
-    target TEXT NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, line TEXT NOT NULL,
+    target TEXT NOT NULL, normalizer TEXT NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, line TEXT NOT NULL,
     reason TEXT NOT NULL, fingerprint TEXT NOT NULL, at INTEGER NOT NULL,
-    PRIMARY KEY (target, seq, time)
+    PRIMARY KEY (target, normalizer, seq, time, line)
 ) WITHOUT ROWID;
 """
 
@@ -60,18 +72,19 @@ class WindowState:
     fingerprint: str
     log_end: int
     reason: str
+    counter: int
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A replay asked of the running follower; `since` and `until` are point times, None for no bound."""
+    """A replay asked of the running follower; `scope` says of what, as scope.py writes it."""
 
     id: int
-    since: int | None
-    until: int | None
+    scope: str
     state: str
     windows: int
     windows_done: int
+    days: int
     events: int
     points: int
     message: str
@@ -81,11 +94,13 @@ class Request:
 class DeadLetter:
     """A line that the target refused, with the record that it comes from and the target's reason."""
 
+    normalizer: str
     seq: int
     time: int
     line: str
     reason: str
     fingerprint: str
+    at: int = 0
 
 
 class Ledger:
@@ -104,12 +119,24 @@ class Ledger:
             )
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
+            self._forget_other_versions()
             self._database.executescript(_SCHEMA)
             self._database.execute("INSERT OR IGNORE INTO target (name) VALUES (?)", (target,))
+            self._database.execute(
+                "INSERT INTO identity SELECT ? WHERE NOT EXISTS (SELECT 1 FROM identity)", (uuid.uuid4().hex,)
+            )
         except (sqlite3.Error, OSError) as error:
             raise LogNotWritable(
                 f"the ledger cannot be written: {error}", hint=f"make room or give write permission in {data_dir}"
             ) from None
+
+    def _forget_other_versions(self) -> None:
+        """A ledger of another layout is begun anew: the log has everything, the target is read back and compared."""
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        if version != _VERSION:
+            for table in ("target", "window", "request", "dead_letter"):
+                self._database.execute(f"DROP TABLE IF EXISTS {table}")
+            self._database.execute(f"PRAGMA user_version = {_VERSION}")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -138,18 +165,69 @@ class Ledger:
         row = self._database.execute("SELECT position FROM target WHERE name = ?", (self.target,)).fetchone()
         return int(row[0])
 
-    @property
-    def frontier(self) -> int | None:
-        """The greatest time of a point that the follower has written."""
-        row = self._database.execute("SELECT frontier FROM target WHERE name = ?", (self.target,)).fetchone()
-        return None if row[0] is None else int(row[0])
-
-    def advance(self, position: int, frontier: int | None, stale: Iterable[tuple[int, str, str]]) -> None:
+    def advance(self, position: int, stale: Iterable[tuple[int, str, str]]) -> None:
         """Move the position, and mark windows (start, normalizer, reason) stale, both or neither."""
         with self._transaction():
             self._mark_stale(stale)
+            self._database.execute("UPDATE target SET position = ? WHERE name = ?", (position, self.target))
+
+    @property
+    def id(self) -> str:
+        """What tells this ledger from every other."""
+        return str(self._database.execute("SELECT id FROM identity").fetchone()[0])
+
+    @property
+    def counter(self) -> int:
+        """The counter of the target's marker as it was last set; 0 if there was none yet."""
+        row = self._database.execute("SELECT counter FROM target WHERE name = ?", (self.target,)).fetchone()
+        return int(row[0])
+
+    @property
+    def was_empty(self) -> bool:
+        """The target held nothing of ours when its marker was set: what was never written there needs no reading."""
+        row = self._database.execute("SELECT was_empty FROM target WHERE name = ?", (self.target,)).fetchone()
+        return bool(row[0])
+
+    def count(self, counter: int) -> None:
+        """Enter, before the marker is set, the counter that it will have."""
+        with self._transaction():
+            self._database.execute("UPDATE target SET counter = ? WHERE name = ?", (counter, self.target))
+
+    def begin_anew(self, *, empty: bool, reason: str) -> None:
+        """Nothing that was written to the target counts any more; `empty`: there is nothing of ours in it."""
+        with self._transaction():
+            self._database.execute("UPDATE target SET was_empty = ? WHERE name = ?", (empty, self.target))
             self._database.execute(
-                "UPDATE target SET position = ?, frontier = ? WHERE name = ?", (position, frontier, self.target)
+                "UPDATE window SET reason = ?, state = 'stale', log_end = 0, fingerprint = CASE WHEN ? THEN '' ELSE"
+                " fingerprint END WHERE target = ?",
+                (reason, empty, self.target),
+            )
+
+    def written_since(self, counter: int) -> list[WindowState]:
+        """Return the windows that were written to when the marker's counter was `counter` or greater."""
+        return [window for window in self.windows() if window.counter >= counter and window.fingerprint]
+
+    def measurements(self, normalizer: str) -> list[str]:
+        """Return to which measurements a normalizer has ever written."""
+        rows = self._database.execute(
+            "SELECT name FROM measurement WHERE target = ? AND normalizer = ? ORDER BY name", (self.target, normalizer)
+        )
+        return [str(row[0]) for row in rows]
+
+    def normalizers(self) -> set[str]:
+        """Return the normalizers that have ever written to the target."""
+        rows = self._database.execute("SELECT DISTINCT normalizer FROM measurement WHERE target = ?", (self.target,))
+        return {str(row[0]) for row in rows}
+
+    def introduce(
+        self, normalizer: str, measurements: Iterable[str], stale: Iterable[tuple[int, str, str]] = ()
+    ) -> None:
+        """Enter to which measurements a normalizer writes, and windows (start, normalizer, reason) for which it is late."""
+        with self._transaction():
+            self._mark_stale(stale)
+            self._database.executemany(
+                "INSERT OR IGNORE INTO measurement VALUES (?, ?, ?)",
+                [(self.target, normalizer, measurement) for measurement in measurements],
             )
 
     def mark_stale(self, windows: Iterable[tuple[int, str, str]]) -> None:
@@ -159,7 +237,7 @@ class Ledger:
 
     def _mark_stale(self, windows: Iterable[tuple[int, str, str]]) -> None:
         self._database.executemany(
-            "INSERT INTO window VALUES (?, ?, ?, 'stale', '', 0, ?) ON CONFLICT DO UPDATE"
+            "INSERT INTO window VALUES (?, ?, ?, 'stale', '', 0, ?, 0) ON CONFLICT DO UPDATE"
             " SET reason = CASE state WHEN 'stale' THEN reason ELSE excluded.reason END, state = 'stale'",
             [(self.target, *window) for window in windows],
         )
@@ -168,30 +246,43 @@ class Ledger:
         """Set a window's state: `writing` or `live` before the first byte, `done` after the last confirmation."""
         with self._transaction():
             self._database.execute(
-                "INSERT OR REPLACE INTO window VALUES (?, ?, ?, ?, ?, ?, '')",
-                (self.target, start, normalizer, state, fingerprint, log_end),
+                "INSERT OR REPLACE INTO window SELECT name, ?, ?, ?, ?, ?, '', counter FROM target WHERE name = ?",
+                (start, normalizer, state, fingerprint, log_end, self.target),
             )
 
-    def windows(self, state: str | None = None) -> list[WindowState]:
-        """Return the windows in this state, or all, oldest first."""
+    def windows(self, state: str | None = None, normalizer: str | None = None) -> list[WindowState]:
+        """Return the windows in this state and of this normalizer, or of all, oldest first."""
         rows = self._database.execute(
-            "SELECT start, normalizer, state, fingerprint, log_end, reason FROM window"
-            " WHERE target = ? AND (? IS NULL OR state = ?) ORDER BY start, normalizer",
-            (self.target, state, state),
+            "SELECT start, normalizer, state, fingerprint, log_end, reason, counter FROM window WHERE target = ?"
+            " AND (? IS NULL OR state = ?) AND (? IS NULL OR normalizer = ?) ORDER BY start, normalizer",
+            (self.target, state, state, normalizer, normalizer),
         )
         return [WindowState(*row) for row in rows]
+
+    def window(self, start: int, normalizer: str) -> WindowState | None:
+        """Return one window."""
+        return next((window for window in self.windows(normalizer=normalizer) if window.start == start), None)
+
+    def touched(self, windows: Iterable[tuple[int, str]]) -> None:
+        """Enter that windows (start, normalizer) were written to under the present counter."""
+        with self._transaction():
+            self._database.executemany(
+                "UPDATE window SET counter = (SELECT counter FROM target WHERE name = ?1)"
+                " WHERE target = ?1 AND start = ?2 AND normalizer = ?3",
+                [(self.target, start, normalizer) for start, normalizer in windows],
+            )
 
     def interrupted(self) -> None:
         """Make stale what was being written when the last process ended; only the holder of the target's lock may."""
         reason = "a replay of it was interrupted"
         self.mark_stale([(window.start, window.normalizer, reason) for window in self.windows("writing")])
 
-    def ask(self, since: int | None, until: int | None) -> int:
+    def ask(self, scope: str) -> int:
         """Ask the follower for a replay; return the number of the request."""
         with self._transaction():
             cursor = self._database.execute(
-                "INSERT INTO request (target, since, until, state) VALUES (?, ?, ?, 'waiting')",
-                (self.target, since, until),
+                "INSERT INTO request (target, scope, state) VALUES (?, ?, 'waiting')",
+                (self.target, scope),
             )
         return int(cursor.lastrowid or 0)
 
@@ -199,7 +290,7 @@ class Ledger:
         """Return this target's requests in these states, oldest first."""
         marks = ",".join("?" * len(states))
         rows = self._database.execute(
-            "SELECT id, since, until, state, windows, windows_done, events, points, message FROM request"
+            "SELECT id, scope, state, windows, windows_done, days, events, points, message FROM request"
             f" WHERE target = ? AND state IN ({marks}) ORDER BY id",
             (self.target, *states),
         )
@@ -208,7 +299,7 @@ class Ledger:
     def request(self, number: int) -> Request | None:
         """Return one request."""
         row = self._database.execute(
-            "SELECT id, since, until, state, windows, windows_done, events, points, message FROM request WHERE id = ?",
+            "SELECT id, scope, state, windows, windows_done, days, events, points, message FROM request WHERE id = ?",
             (number,),
         ).fetchone()
         return Request(*row) if row else None
@@ -219,16 +310,17 @@ class Ledger:
         state: str,
         *,
         windows: Sequence[int] = (0, 0),
+        days: int = 0,
         events: int = 0,
         points: int = 0,
         message: str = "",
     ) -> None:
-        """Say how far a request is: `windows` are done and all."""
+        """Say how far a request is: `windows` are done and all, on so many `days`."""
         with self._transaction():
             self._database.execute(
-                "UPDATE request SET state = ?, windows_done = ?, windows = ?, events = ?, points = ?, message = ?"
-                " WHERE id = ?",
-                (state, windows[0], windows[1], events, points, message, number),
+                "UPDATE request SET state = ?, windows_done = ?, windows = ?, days = ?, events = ?, points = ?,"
+                " message = ? WHERE id = ?",
+                (state, windows[0], windows[1], days, events, points, message, number),
             )
 
     def set_aside(self, letters: Iterable[DeadLetter]) -> None:
@@ -236,9 +328,12 @@ class Ledger:
         now = time.time_ns() // 1000
         with self._transaction():
             self._database.executemany(
-                "INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (self.target, letter.seq, letter.time, letter.line, letter.reason, letter.fingerprint, now)
+                    (
+                        *(self.target, letter.normalizer, letter.seq, letter.time, letter.line),
+                        *(letter.reason, letter.fingerprint, now),
+                    )
                     for letter in letters
                 ],
             )
@@ -246,7 +341,27 @@ class Ledger:
     def dead_letters(self) -> list[DeadLetter]:
         """Return the lines that the target refused, in order of seq."""
         rows = self._database.execute(
-            "SELECT seq, time, line, reason, fingerprint FROM dead_letter WHERE target = ? ORDER BY seq, time",
+            "SELECT normalizer, seq, time, line, reason, fingerprint, at FROM dead_letter WHERE target = ?"
+            " ORDER BY seq, time, line",
             (self.target,),
         )
         return [DeadLetter(*row) for row in rows]
+
+    def forget_letters(self, normalizer: str, start: int, end: int) -> None:
+        """Forget the lines of times in [start, end), which are about to be tried again."""
+        with self._transaction():
+            self._database.execute(
+                "DELETE FROM dead_letter WHERE target = ? AND normalizer = ? AND time >= ? AND time < ?",
+                (self.target, normalizer, start, end),
+            )
+
+    def restore(self, window: WindowState) -> None:
+        """Set a window back to what it was."""
+        with self._transaction():
+            self._database.execute(
+                "INSERT OR REPLACE INTO window VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(self.target, window.start, window.normalizer, window.state),
+                    *(window.fingerprint, window.log_end, window.reason, window.counter),
+                ),
+            )

@@ -14,24 +14,40 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from ..choice import Choice
 from ..clock import Clock, SystemClock
 from ..errors import Stopped, TargetLocked
 from ..settings import Settings
-from ..storage.files import LockHeld, locked
+from ..storage.files import LockHeld, lock_holder, locked
+from ..storage.log import log_id
 from ..storage.view import LogView
 from .delivery import Delivery
 from .follower import Follower
 from .ledger import Ledger
-from .normalizers.registry import fingerprint, normalizers
+from .marking import Marking, measurements_of, oldest_kept
+from .normalizers.registry import fingerprint, normalizers, with_retired
+from .projection import window_points
+from .scope import Scope
 from .targets.base import Target
 from .targets.line_protocol import LineProtocolTarget
 from .window_replay import WindowReplay
-from .windows import Counts, home_of, whole_windows, window_points, windows_between
+from .windows import Counts, home_of, windows_between
 
-__all__ = ["Progress", "Watch", "follow", "home_zone", "open_target", "replay", "replay_to_output", "target_lock"]
+__all__ = [
+    "Progress",
+    "Watch",
+    "follow",
+    "home_zone",
+    "open_target",
+    "replay",
+    "replay_to_output",
+    "target_is_followed",
+    "target_lock",
+]
 
 _log = logging.getLogger(__name__)
 
+_EVERYTHING = Scope()
 _POLL_SECONDS = 0.2
 _VIEW_SECONDS = 900.0
 """A view is made anew after so long: superseded segments stay readable for an hour."""
@@ -39,12 +55,13 @@ _VIEW_SECONDS = 900.0
 
 @dataclass
 class Progress:
-    """How far a replay is; `events` are those that its windows hold.
+    """How far a replay is; `windows` counts a day once for each normalizer, `events` are those that they hold.
 
     `by_follower`: it is done by the process that follows the log into this target.
     """
 
     windows: int = 0
+    days: int = 0
     events: int = 0
     windows_done: int = 0
     counts: Counts = field(default_factory=Counts)
@@ -64,6 +81,17 @@ def open_target(settings: Settings) -> Target:
     from .targets.embedded import EmbeddedTarget
 
     return EmbeddedTarget(settings.data_dir)
+
+
+def _choice(settings: Settings) -> Choice:
+    """Return what is projected; say what in it has no effect."""
+    choice = settings.replay.choice()
+    for event_type in choice.without_effect:
+        _log.warning(
+            "replay.exclude.event_types cannot leave out %s: exclude its domains, entities or entity_globs instead",
+            event_type,
+        )
+    return choice
 
 
 def home_zone(data_dir: Path) -> ZoneInfo:
@@ -87,13 +115,22 @@ def collecting_seldom() -> Iterator[None]:
         gc.unfreeze()
 
 
+def _lock_of(data_dir: Path, target: Target) -> Path:
+    words = re.sub(r"[^A-Za-z0-9]+", "-", target.name).strip("-")[:60]
+    folder = f"{words}-{hashlib.blake2b(target.name.encode(), digest_size=4).hexdigest()}"
+    return data_dir / "targets" / folder / "LOCK"
+
+
+def target_is_followed(data_dir: Path, target: Target) -> bool:
+    """Tell whether a process writes to a target now."""
+    return bool(lock_holder(_lock_of(data_dir, target)))
+
+
 @contextmanager
 def target_lock(data_dir: Path, target: Target) -> Iterator[None]:
     """Be the one process that writes to a target; raises TargetLocked."""
-    words = re.sub(r"[^A-Za-z0-9]+", "-", target.name).strip("-")[:60]
-    folder = f"{words}-{hashlib.blake2b(target.name.encode(), digest_size=4).hexdigest()}"
     try:
-        with locked(data_dir / "targets" / folder / "LOCK", "homeiq replay"):
+        with locked(_lock_of(data_dir, target), "homeiq replay"):
             yield
     except LockHeld as error:
         raise TargetLocked(f"another process writes to {target.title}", hint=error.holder) from None
@@ -101,17 +138,17 @@ def target_lock(data_dir: Path, target: Target) -> Iterator[None]:
 
 def replay(
     settings: Settings,
-    since: int | None = None,
-    until: int | None = None,
+    scope: Scope = _EVERYTHING,
     *,
+    adopt: bool = False,
     clock: Clock | None = None,
     stop: threading.Event | None = None,
     watch: Watch = lambda progress: None,
 ) -> Progress:
-    """Write anew every window that overlaps [since, until) (microseconds UTC, None: no bound).
+    """Write anew every window that the scope overlaps.
 
-    Where another process follows the log into this target, that one is asked to do it, and its progress is shown.
-    Raises TargetError, LogError; Stopped when `stop` is set.
+    `adopt` takes over a target that another log has written to. Where another process follows the log into this target,
+    that one is asked to do it, and its progress is shown. Raises TargetError, LogError; Stopped when `stop` is set.
     """
     clock = clock or SystemClock()
     stop = stop or threading.Event()
@@ -119,34 +156,11 @@ def replay(
     ledger = Ledger(settings.data_dir, target.name)
     try:
         with collecting_seldom():
-            return _ask_or_replay(settings, since, until, target, ledger, clock, stop, watch)
+            one = _Replay(settings, target, ledger, clock, stop, watch)
+            return one.ask_or_run(scope, adopt)
     finally:
         target.close()
         ledger.close()
-
-
-def _ask_or_replay(
-    settings: Settings,
-    since: int | None,
-    until: int | None,
-    target: Target,
-    ledger: Ledger,
-    clock: Clock,
-    stop: threading.Event,
-    watch: Watch,
-) -> Progress:
-    number: int | None = None
-    while True:
-        try:
-            with target_lock(settings.data_dir, target):
-                if number is not None:
-                    ledger.report(number, "done", message="done by the process that asked")
-                return _Replay(settings.data_dir, target, ledger, clock, stop, watch).run(since, until)
-        except TargetLocked:
-            number = ledger.ask(since, until) if number is None else number
-            done = _await_follower(ledger, number, stop, watch)
-            if done is not None:
-                return done
 
 
 def _await_follower(ledger: Ledger, number: int, stop: threading.Event, watch: Watch) -> Progress | None:
@@ -156,7 +170,9 @@ def _await_follower(ledger: Ledger, number: int, stop: threading.Event, watch: W
         if request is None:
             return None
         counts = Counts(events=request.events, points=request.points)
-        progress = Progress(request.windows, 0, request.windows_done, counts, by_follower=True, problem=request.message)
+        progress = Progress(
+            request.windows, request.days, 0, request.windows_done, counts, by_follower=True, problem=request.message
+        )
         watch(progress)
         if request.state == "done":
             return progress
@@ -169,34 +185,60 @@ class _Replay:
     """A replay by this process, which holds the target's lock."""
 
     def __init__(
-        self, data_dir: Path, target: Target, ledger: Ledger, clock: Clock, stop: threading.Event, watch: Watch
+        self, settings: Settings, target: Target, ledger: Ledger, clock: Clock, stop: threading.Event, watch: Watch
     ) -> None:
-        self._data_dir = data_dir
+        self._data_dir = settings.data_dir
+        self._normalizers = normalizers(settings.section, _choice(settings))
         self._target = target
         self._ledger = ledger
+        self._clock = clock
         self._stop = stop
         self._watch = watch
         self._progress = Progress()
         self._delivery = Delivery(target, ledger, clock, forever=False, stop=stop, waiting=self._waiting)
 
-    def run(self, since: int | None, until: int | None) -> Progress:
+    def ask_or_run(self, scope: Scope, adopt: bool) -> Progress:
+        """Let the follower do it where one holds the target's lock, else do it."""
+        number: int | None = None
+        while True:
+            try:
+                with target_lock(self._data_dir, self._target):
+                    if number is not None:
+                        self._ledger.report(number, "done", message="done by the process that asked")
+                    return self._run(scope, adopt)
+            except TargetLocked:
+                if adopt:
+                    raise
+                number = self._ledger.ask(scope.to_json()) if number is None else number
+                done = _await_follower(self._ledger, number, self._stop, self._watch)
+                if done is not None:
+                    return done
+
+    def _run(self, scope: Scope, adopt: bool) -> Progress:
         progress = self._progress
         self._delivery.connect(self._ledger.position)
         self._ledger.interrupted()
         view = LogView(self._data_dir)
+        marking = Marking(self._target, self._ledger, self._delivery, log_id(self._data_dir), self._clock)
+        marking.check(measurements_of(self._normalizers, self._ledger), view.last_seq, adopt=adopt)
         made_at = time.monotonic()
         home = home_of(view)
         todo = [
-            (normalizer, span) for normalizer in normalizers() for span in whole_windows(view, normalizer, since, until)
+            (normalizer, span)
+            for normalizer in with_retired(self._normalizers, self._ledger)
+            for span in scope.spans(view, normalizer, self._ledger, fingerprint(normalizer))
         ]
+        todo.sort(key=lambda one: one[1].window)
         progress.windows = len(todo)
+        progress.days = len({span.window for _, span in todo})
         progress.events = sum(span.events for _, span in todo)
         for normalizer, span in todo:
             if time.monotonic() - made_at > _VIEW_SECONDS:
                 view, made_at = LogView(self._data_dir, view.last_seq), time.monotonic()
-            self._delivery.fingerprint = fingerprint(normalizer)
-            one = WindowReplay(self._target, self._ledger, self._delivery, normalizer, self._delivery.fingerprint)
-            for _ in one.steps(view, home, span.window, progress.counts):
+            marking.touch([(span.window, normalizer.name)])
+            oldest = oldest_kept(self._target, self._clock)
+            one = WindowReplay(self._target, self._ledger, self._delivery, normalizer, fingerprint(normalizer), oldest)
+            for _ in one.steps(view, home, span.window, progress.counts, scope):
                 self._watch(progress)
                 if self._stop.is_set():
                     raise Stopped("stopped; the window under way is replayed at the next start")
@@ -211,7 +253,7 @@ class _Replay:
 
 
 def replay_to_output(
-    data_dir: Path,
+    settings: Settings,
     output: str,
     since: int | None = None,
     until: int | None = None,
@@ -221,21 +263,24 @@ def replay_to_output(
 ) -> Progress:
     """Write the points with times in [since, until) as line protocol: no ledger, no lock. Raises TargetError, LogError."""
     progress = Progress()
-    view = LogView(data_dir)
+    view = LogView(settings.data_dir)
     home = home_of(view)
     todo = [
         (normalizer, window)
-        for normalizer in normalizers()
+        for normalizer in normalizers(settings.section, _choice(settings))
         for window in windows_between(view, normalizer, since, until)
     ]
+    todo.sort(key=lambda one: one[1].window)
     progress.windows = len(todo)
+    progress.days = len({span.window for _, span in todo})
     to = target or LineProtocolTarget(output)
     to.connect(0)
     try:
         with collecting_seldom():
             for normalizer, span in todo:
+                writer = to.live(normalizer.name)
                 for points in window_points(view, normalizer, home, span.start, span.end, progress.counts):
-                    to.write(points)
+                    writer.write(points)
                     watch(progress)
                 progress.windows_done += 1
                 watch(progress)
@@ -255,8 +300,10 @@ def follow(settings: Settings, stop: threading.Event, *, clock: Clock | None = N
     try:
         with target_lock(settings.data_dir, target), collecting_seldom():
             delivery = Delivery(target, ledger, clock, forever=True, stop=stop)
-            (normalizer,) = normalizers()
-            Follower(settings.data_dir, target, ledger, delivery, normalizer, settings.replay, clock, stop).run()
+            Follower(
+                *(settings.data_dir, target, ledger, delivery, normalizers(settings.section, _choice(settings))),
+                *(settings.replay, clock, stop),
+            ).run()
     finally:
         target.close()
         ledger.close()

@@ -1,57 +1,53 @@
-"""Windows: days of point time. What a window's records make, in one order, from the log alone.
-
-The points come in the order (entity, time), whatever the order in which the records arrived and wherever they lie, so
-that two replays are the same byte for byte.
-"""
+"""Windows: days of point time. Which of them a log has something for, and what lies in them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..clock import DAY
-from ..storage.reader import columns_of, records_of
-from ..storage.record import COLUMNS, ORIGIN_RANK, Record
+from ..clock import DAY, window_of
+from ..storage.reader import records_of
+from ..storage.record import COLUMNS
 from ..storage.view import LogView
 from .home import HOME_TYPES, Home
-from .normalizers.base import Normalizer, Reason, SetAside
-from .point import Point
+from .ledger import Ledger
+from .normalizers.base import POLLED, Normalizer, Reads, Reason, Summarizer
 
 __all__ = [
-    "Candidate",
     "Counts",
-    "Rank",
     "Span",
     "home_of",
     "latest_in",
-    "normalized",
-    "rank_of",
-    "window_points",
+    "replayable",
+    "scan_for",
     "wanted_entities",
     "whole_windows",
+    "windows_behind",
     "windows_between",
 ]
 
 PARTITION = 50_000
 """A window is read in parts of about so many records, each a range of entities: what is held in memory at once."""
 
-BATCH = 5_000
-
-Rank = tuple[int, int, bytes]
-Candidate = tuple[Point, Record]
-
 
 @dataclass(slots=True)
 class Counts:
-    """What a replay did: records read, points made of them, and why the other records gave none of their own."""
+    """What a replay did: records read, points made of them, and why the other records gave none of their own.
+
+    Of the points, those that were there already are `unchanged`. `removed` were there and not wanted; `stuck` are such that
+    can't be removed without loss to others.
+    """
 
     events: int = 0
     points: int = 0
     refused: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    stuck: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
     def set_aside(self, reason: Reason, count: int = 1) -> None:
@@ -63,13 +59,11 @@ class Counts:
         self.events += other.events
         self.points += other.points
         self.refused += other.refused
+        self.unchanged += other.unchanged
+        self.removed += other.removed
+        self.stuck += other.stuck
         for reason, count in other.reasons.items():
             self.reasons[reason] = self.reasons.get(reason, 0) + count
-
-
-def rank_of(record: Record) -> Rank:
-    """Return by what the copies of one point are compared: the greatest wins. The order of arrival decides nothing."""
-    return ORIGIN_RANK.get(record.origin, 0), record.time, record.raw.encode("utf-8", "surrogatepass")
 
 
 def home_of(view: LogView) -> Home:
@@ -78,6 +72,37 @@ def home_of(view: LogView) -> Home:
     for table in view.scan(event_types=HOME_TYPES):
         home.learn_all(records_of(table))
     return home
+
+
+def scan_for(
+    view: LogView,
+    normalizer: Normalizer,
+    columns: Sequence[str] = COLUMNS,
+    *,
+    start: int | None = None,
+    end: int | None = None,
+    entities: tuple[str | None, str | None] | None = None,
+) -> Iterator[pa.Table]:
+    """Yield tables of the records that a normalizer reads, with time in [start, end); see LogView.scan."""
+    yield from view.scan(columns, start=start, end=end, entities=entities, wanted=_condition(normalizer.reads))
+
+
+def _condition(reads: Reads) -> pc.Expression:
+    """Return what Reads.wants says, for Arrow."""
+    condition = pc.field("event_type").isin(_texts(reads.event_types))
+    if reads.sources:
+        condition &= pc.field("source").isin(_texts(reads.sources))
+    if reads.entities or reads.domains:
+        entity = pc.field("entity_id")
+        any_of = entity.isin(_texts(reads.entities))
+        for domain in reads.domains:
+            any_of |= pc.starts_with(entity, f"{domain}.")
+        condition &= (pc.field("event_type") == POLLED) | (entity.is_valid() & any_of)
+    return condition
+
+
+def _texts(texts: Sequence[str]) -> pa.Array:
+    return pa.array(texts, pa.string())
 
 
 class Span(NamedTuple):
@@ -90,28 +115,31 @@ class Span(NamedTuple):
 
 
 def windows_between(view: LogView, normalizer: Normalizer, since: int | None, until: int | None) -> list[Span]:
-    """Return the windows that hold records of a normalizer with times in [since, until), oldest first.
+    """Return the windows in which points of a normalizer with times in [since, until) may lie, oldest first.
 
     Times are microseconds UTC; None is no bound.
     """
+    ahead, back = (0, 0) if isinstance(normalizer, Summarizer) else (normalizer.ahead, normalizer.back)
+    start, end = (None if since is None else since - ahead), (None if until is None else until + back)
     found: dict[int, int] = {}
-    for table in view.scan(["time"], start=since, end=until, event_types=normalizer.reads.event_types):
+    for table in scan_for(view, normalizer, ["time"], start=start, end=end):
         for entry in pc.value_counts(pc.floor_temporal(table["time"], unit="day").cast(pa.int64())).to_pylist():
             found[entry["values"]] = found.get(entry["values"], 0) + entry["counts"]
-    return [
+    spans = [
         Span(
             window,
             window if since is None else max(window, since),
             window + DAY if until is None else min(window + DAY, until),
-            found[window],
+            found.get(window, 0),
         )
-        for window in sorted(found)
+        for window in sorted(_reached(found, ahead, back))
     ]
+    return [span for span in spans if span.start < span.end]
 
 
 def latest_in(view: LogView, normalizer: Normalizer, window: int) -> int | None:
     """Return the greatest time of a normalizer's records in a window; None if there are none."""
-    tables = view.scan(["time"], start=window, end=window + DAY, event_types=normalizer.reads.event_types)
+    tables = scan_for(view, normalizer, ["time"], start=window, end=window + DAY)
     return max((pc.max(table["time"].cast(pa.int64())).as_py() for table in tables if table.num_rows), default=None)
 
 
@@ -130,7 +158,7 @@ def wanted_entities(
     Records without an entity are set aside.
     """
     of_entity: dict[str, int] = {}
-    for table in view.scan(["entity_id"], start=start, end=end, event_types=normalizer.reads.event_types):
+    for table in scan_for(view, normalizer, ["entity_id"], start=start, end=end):
         for entry in pc.value_counts(table["entity_id"]).to_pylist():
             if entry["values"] is None:
                 counts.events += entry["counts"]
@@ -150,90 +178,29 @@ def wanted_entities(
     return ranges
 
 
-def window_points(
-    view: LogView, normalizer: Normalizer, home: Home, start: int, end: int, counts: Counts
-) -> Iterator[list[Point]]:
-    """Yield the points that the records with time in [start, end) make, in the order (entity, time), in batches."""
-    for entities in wanted_entities(view, normalizer, start, end, counts):
-        tables = view.scan(COLUMNS, start=start, end=end, event_types=normalizer.reads.event_types, entities=entities)
-        rows, order = _rows(tables)
-        batch: list[Candidate] = []
-        for place in range(0, len(order), BATCH):
-            records = [Record(*rows[row]) for row in order[place : place + BATCH]]
-            # Copies of one point lie side by side; those at the end may have more in the next chunk.
-            batch += normalized(records, normalizer, home, counts)
-            ready, batch = _without_last_moment(batch)
-            if ready:
-                yield _winners(ready, counts)
-        if batch:
-            yield _winners(batch, counts)
+def replayable(
+    view: LogView, normalizer: Normalizer, ledger: Ledger, since: int | None, until: int | None
+) -> list[Span]:
+    """Return whole windows to be replayed for [since, until): those with records, and those that were ever written."""
+    spans = {span.window: span for span in whole_windows(view, normalizer, since, until)}
+    for known in ledger.windows(normalizer=normalizer.name):
+        start, end = known.start, known.start + DAY
+        if known.fingerprint and (since is None or end > since) and (until is None or start < until):
+            spans.setdefault(start, Span(start, start, end, 0))
+    return [spans[start] for start in sorted(spans)]
 
 
-def _rows(tables: Iterable[pa.Table]) -> tuple[list[tuple[Any, ...]], list[int]]:
-    """Return the rows of tables, and in which order to take them: entity, time.
-
-    Sorting the numbers of rows, not the rows, saves two copies of all that was ever said.
-    """
-    rows: list[tuple[Any, ...]] = []
-    keys = []
-    for table in tables:
-        keys.append(table.select(["entity_id", "time"]))
-        rows += zip(*columns_of(table), strict=True)
-    order = pc.sort_indices(pa.concat_tables(keys), [("entity_id", "ascending"), ("time", "ascending")])
-    return rows, order.to_pylist()
+def windows_behind(view: LogView, normalizer: Normalizer, position: int, upto: int) -> list[int]:
+    """Return the windows in which the records behind `position`, up to `upto`, may have points."""
+    days: set[int] = set()
+    for table in scan_for(view, normalizer, ["seq", "time"]):
+        new = table.filter((pc.field("seq") > position) & (pc.field("seq") <= upto))
+        days.update(pc.unique(pc.floor_temporal(new["time"], unit="day").cast(pa.int64())).to_pylist())
+    return sorted(_reached(days, normalizer.ahead, normalizer.back))
 
 
-def normalized(records: list[Record], normalizer: Normalizer, home: Home, counts: Counts) -> list[Candidate]:
-    """Return the points that records make, each with its record."""
-    candidates: list[Candidate] = []
-    normalize, at = normalizer.normalize, home.at
-    for record in records:
-        counts.events += 1
-        try:
-            for point in normalize(record, at(record.time)):
-                candidates.append((point, record))
-        except SetAside as error:
-            counts.set_aside(error.reason)
-    return candidates
-
-
-def _without_last_moment(candidates: list[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
-    """Split off the candidates of the last entity and time."""
-    place = len(candidates)
-    if not place:
-        return [], []
-    last = candidates[-1][1]
-    while place and candidates[place - 1][1].time == last.time and candidates[place - 1][1].entity_id == last.entity_id:
-        place -= 1
-    return candidates[:place], candidates[place:]
-
-
-def _winners(candidates: list[Candidate], counts: Counts) -> list[Point]:
-    """Return one point for each key, from the record that ranks highest, in the order of the candidates."""
-    points: list[Point] = []
-    previous: Record | None = None
-    same: list[Candidate] = []
-    for candidate in candidates:
-        record = candidate[1]
-        if previous is not None and record.time == previous.time and record.entity_id == previous.entity_id:
-            same.append(candidate)
-        else:
-            points += _best(same, counts)
-            same = [candidate]
-        previous = record
-    points += _best(same, counts)
-    counts.points += len(points)
-    return points
-
-
-def _best(same: list[Candidate], counts: Counts) -> list[Point]:
-    """Return the best of candidates of one entity and time, ordered by key: tags may tell them apart."""
-    if len(same) < 2:
-        return [point for point, _ in same]
-    best: dict[tuple[str, int], Candidate] = {}
-    for candidate in same:
-        other = best.get(candidate[0].key)
-        if other is None or rank_of(candidate[1]) > rank_of(other[1]):
-            best[candidate[0].key] = candidate
-    counts.set_aside(Reason.SUPERSEDED, len(same) - len(best))
-    return [best[key][0] for key in sorted(best)]
+def _reached(days: Iterable[int], ahead: int, back: int) -> set[int]:
+    """Return the windows in which points of records of these days may lie."""
+    return {
+        window for day in days for window in range(window_of(day - back), window_of(day + DAY - 1 + ahead) + 1, DAY)
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +15,7 @@ from .manifest import parse_segment, parse_tail
 from .record import Event
 from .tail import Tail, not_writable, recover
 
-__all__ = ["EventLog", "log_folder", "require_log", "tails_in"]
+__all__ = ["EventLog", "log_folder", "log_id", "require_log", "tails_in"]
 
 
 def log_folder(data_dir: Path) -> Path:
@@ -26,6 +27,20 @@ def require_log(data_dir: Path) -> None:
     """Raise LogError unless there is a log in this data folder."""
     if not log_folder(data_dir).is_dir():
         raise LogError(f"there is no log in {data_dir}", hint="name another folder with --data-dir, or record first")
+
+
+def log_id(data_dir: Path, files: Files | None = None) -> str:
+    """Return what tells this log from every other: a random text in `log/ID`, made where there is none.
+
+    Raises LogNotWritable.
+    """
+    path = log_folder(data_dir) / "ID"
+    try:
+        if not path.exists():
+            (files or Files()).write_whole(path, uuid.uuid4().hex.encode() + b"\n")
+        return path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise not_writable(data_dir, path, error) from error
 
 
 def tails_in(folder: Path) -> list[tuple[int, Path]]:
@@ -60,6 +75,7 @@ class EventLog:
             self._files.make_folder(self.folder)
             self._closing.enter_context(locked(data_dir / "LOCK", purpose))
             self._files.sync_folder(data_dir)  # Whoever made `log` may have been killed before it was durable.
+            self.id = log_id(data_dir, self._files)
             self.next_seq = self._recover()
             self._tail = self._new_tail()
         except LockHeld as error:

@@ -1,6 +1,6 @@
 """Where the embedded target keeps its points, and which of its files hold them now.
 
-    <data dir>/points/date=2026-11-23/<first seq>-<last seq>.<generation>.parquet
+    <data dir>/points/<normalizer>/date=2026-11-23/<first seq>-<last seq>.<generation>.parquet
 
 The folder of a window is read like the log's: of two files that overlap the higher generation wins.
 """
@@ -20,8 +20,8 @@ def points_folder(data_dir: Path) -> Path:
 
 
 def points_files(data_dir: Path) -> list[Path]:
-    """Return the files that hold the points now, in order of window."""
-    return [part.path for folder in sorted(points_folder(data_dir).glob("date=*")) for part in valid_parts(folder)]
+    """Return the files that hold the points now."""
+    return [part.path for folder in sorted(points_folder(data_dir).glob("*/date=*")) for part in valid_parts(folder)]
 
 
 def all_parts(folder: Path) -> list[SegmentName]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..choice import Choice
 from ..errors import LogCorrupt
 from . import segment
 from .manifest import Slice
@@ -16,9 +17,9 @@ from .reader import LogFiles, TailPart, list_files
 from .record import COLUMNS
 from .tail import read_tail
 
-__all__ = ["LogView"]
+__all__ = ["LogView", "chosen_rows"]
 
-_NARROW = ("seq", "time", "event_type", "entity_id")
+_NARROW = ("seq", "time", "source", "event_type", "entity_id")
 """The columns that decide what is wanted."""
 
 
@@ -55,12 +56,14 @@ class LogView:
         end: int | None = None,
         event_types: Sequence[str] | None = None,
         entities: tuple[str | None, str | None] | None = None,
+        wanted: pc.Expression | None = None,
     ) -> Iterator[pa.Table]:
         """Yield tables of the records with time in [start, end) and one of these event types, in no particular order.
 
-        `entities` are the first and the last entity_id wanted, by the order of their UTF-8 bytes.
+        `entities` are the first and the last entity_id wanted, by the order of their UTF-8 bytes; `wanted` is a condition
+        on source, event_type and entity_id.
         """
-        condition = _condition(start, end, event_types, entities)
+        condition = _condition(start, end, event_types, entities, wanted)
         for part in self.slices:
             groups = [
                 group
@@ -97,6 +100,21 @@ class LogView:
         return bounds
 
 
+def chosen_rows(table: pa.Table, choice: Choice) -> pa.Table:
+    """Return the rows of a table that are chosen; it has the columns event_type and entity_id.
+
+    Each entity and each event type of the table is asked for once.
+    """
+    if choice.everything:
+        return table
+    for column, wants in (("event_type", choice.wants_type), ("entity_id", choice.wants_entity)):
+        names = pc.unique(table[column]).to_pylist()
+        unwanted = [name for name in names if name is not None and not wants(name)]
+        if unwanted:
+            table = table.filter(pc.invert(pc.is_in(table[column], pa.array(unwanted, pa.string()))))
+    return table
+
+
 def _bounds(group: pq.RowGroupMetaData) -> tuple[int, int]:
     statistics = group.column(COLUMNS.index("time")).statistics
     if statistics is None or not statistics.has_min_max:
@@ -110,8 +128,9 @@ def _condition(
     end: int | None,
     event_types: Sequence[str] | None,
     entities: tuple[str | None, str | None] | None,
+    wanted: pc.Expression | None,
 ) -> pc.Expression | None:
-    conditions: list[pc.Expression] = []
+    conditions: list[pc.Expression] = [] if wanted is None else [wanted]
     stamp = pa.timestamp("us", tz="UTC")
     if start is not None:
         conditions.append(pc.field("time") >= pa.scalar(start, stamp))

@@ -2,6 +2,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
+from homeiq.commands.configuration import load_settings
 from homeiq.errors import SettingsError
 from homeiq.settings import Settings, find_config, load
 from hypothesis import HealthCheck, given, settings
@@ -29,7 +30,7 @@ def config(text: str | bytes) -> Path:
 def refused(file: Path | None = None) -> str:
     """Return the one sentence that the settings are refused with."""
     with pytest.raises(SettingsError) as found:
-        load(file)
+        load_settings(file)
     assert found.value.exit_code == 2
     assert "\n" not in str(found.value)
     assert "Traceback" not in str(found.value)
@@ -108,7 +109,7 @@ def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPa
     [
         ("influxdb: {burl: x}", "influxdb.burl in .*homeiq.yaml is not a setting: did you mean url?"),
         ("infludb: {url: x}", "infludb in .*homeiq.yaml is not a setting: did you mean influxdb?"),
-        ("zzz: 1", "zzz in .* is not a setting: known are data_dir, "),
+        ("zzz: 1", "zzz in .* is not a setting: known are air_quality, "),
         ("1: 2", "1 in .* is not a setting"),
         (
             "recording: {group_seconds: soon}",
@@ -126,6 +127,13 @@ def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPa
         ("\t- a", "homeiq.yaml, line 1 is not YAML"),
         ("data_dir: 2026-99-99", "is not YAML"),
         (b"data_dir: \xff", "is not YAML"),
+        ("recording: {include: {domain: x}}", "recording.include.domain in .* is not a setting: did you mean domains?"),
+        ("recording: {include: {event_types: x}}", "recording.include.event_types in .* is not a setting"),
+        (
+            "replay: {exclude: {entities: 'light.*'}}",
+            "replay.exclude.entities in .* cannot be read: 'light.*' is not an entity such as light.kitchen",
+        ),
+        ("replay: {exclude: []}", "replay.exclude in .* cannot be read"),
         ("just text", "must hold sections"),
         ("- a", "must hold sections"),
     ],
@@ -156,6 +164,8 @@ def test_no_file_makes_a_traceback(text: str) -> None:
         ("HOMEIQ_NONE__AT_ALL_FILE", "x", "HOMEIQ_NONE__AT_ALL_FILE is not a setting"),
         ("HOMEIQ_RECORDING__GROUP_RECORDS", "many", "recording.group_records in the environment cannot be read"),
         ("HOMEIQ_RECORDING", "many", "HOMEIQ_RECORDING|recording"),
+        ("HOMEIQ_RECORDING__EXCLUDE__DOMAIN", "[]", "not a setting: did you mean HOMEIQ_RECORDING__EXCLUDE__DOMAINS?"),
+        ("HOMEIQ_RECORDING__EXCLUDE__DOMAINS", "['a']", "."),
         ("HOMEIQ_RECORDING", "[1]", "recording in the environment cannot be read"),
     ],
 )
@@ -210,3 +220,31 @@ def test_the_data_folder_is_where_it_was_said_to_be(tmp_path: Path, monkeypatch:
     assert load(data_dir=Path("first")).data_dir == tmp_path / "first"
     monkeypatch.setenv("HOMEIQ_DATA_DIR", "~/homeiq")
     assert load().data_dir == Path.home() / "homeiq"
+
+
+def test_a_choice_is_taken_in_the_syntax_of_home_assistant(monkeypatch: pytest.MonkeyPatch) -> None:
+    config(
+        """
+recording:
+  include:
+    domains: [light]
+  exclude:
+    domains:
+      - camera
+    entities: light.A, light.b
+    entity_globs: sensor.*_uptime
+    event_types:
+replay:
+  include:
+"""
+    )
+    recording = load().recording
+    assert recording.choice().facts() == {
+        "include": {"domains": ["light"]},
+        "exclude": {"domains": ["camera"], "entities": ["light.a", "light.b"], "entity_globs": ["sensor.*_uptime"]},
+    }
+    assert load().replay.choice().everything
+    monkeypatch.setenv("HOMEIQ_REPLAY__EXCLUDE__DOMAINS", '["camera"]')
+    monkeypatch.setenv("HOMEIQ_RECORDING__INCLUDE", '{"domains": ["sensor"]}')
+    assert load().replay.choice().facts()["exclude"] == {"domains": ["camera"]}
+    assert load().recording.choice().facts()["include"] == {"domains": ["sensor"]}

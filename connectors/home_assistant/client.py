@@ -17,9 +17,10 @@ from ...clock import SECOND, Clock, SystemClock, to_iso
 from ...errors import CommandRefused, NotHomeAssistant, SourceError, SourceUnreachable
 from ...settings import HomeAssistantSettings
 from ...storage.record import Event, Origin
-from ..base import Connector, Historian, Listener
+from ..base import Connector, Listener
+from ..historian import Historian
 from .history import COMMAND, LOGBOOK, STATES, STATISTICS, Chunk, named, question, row_events
-from .protocol import SOURCE, Action, Answered, HomeAssistantProtocol, Send, SnapshotTaken, Subscribed
+from .protocol import SOURCE, Action, Answered, FetchLater, HomeAssistantProtocol, Send, SnapshotTaken, Subscribed
 
 __all__ = ["HomeAssistantConnector"]
 
@@ -47,15 +48,20 @@ class HomeAssistantConnector(Connector, Historian):
         clock: Clock | None = None,
         *,
         ping_seconds: float = _PING_SECONDS,
+        answer_seconds: float = _ANSWER_SECONDS,
         snapshot_seconds: float = _SNAPSHOT_SECONDS,
     ) -> None:
-        """Ask for a sign of life each `ping_seconds`; take no more than one snapshot in `snapshot_seconds`."""
+        """Ask for a sign of life each `ping_seconds`, and wait `answer_seconds` for any other answer.
+
+        Take no more than one snapshot in `snapshot_seconds`.
+        """
         self._settings = settings
         self._clock = clock or SystemClock()
         self.ping_seconds = ping_seconds
-        self._snapshot_seconds = snapshot_seconds
+        self.answer_seconds = answer_seconds
         self._snapshot_at: float | None = None
         self._heard_at: float | None = None
+        self._snapshot_seconds = snapshot_seconds
         self._session: _Session | None = None
 
     def settled_at(self) -> float | None:
@@ -140,15 +146,19 @@ class HomeAssistantConnector(Connector, Historian):
         finally:
             await socket.close()
 
-    def now(self) -> float:
-        """Return the second of the monotonic clock."""
-        return self._clock.monotonic()
-
     def snapshot_wait(self) -> float:
         """Return the seconds until a snapshot may be taken: at most one a minute, however often the connection drops."""
         if self._snapshot_at is None:
             return 0.0
         return max(0.0, self._snapshot_at + self._snapshot_seconds - self._clock.monotonic())
+
+    def monotonic(self) -> float:
+        """Return the second of the monotonic clock."""
+        return self._clock.monotonic()
+
+    def now(self) -> int:
+        """Return the time in microseconds UTC."""
+        return self._clock.now()
 
     def snapshot_begins(self) -> None:
         """Remember when the last snapshot was asked for."""
@@ -199,15 +209,16 @@ class HomeAssistantConnector(Connector, Historian):
         now, monotonic, take = self._clock.now, self._clock.monotonic, listener.take
         self._heard_at = monotonic()
         try:
-            while True:
-                frame = await socket.recv(decode=False)
-                session.heard = True
-                self._heard_at = monotonic()
-                for action in receive(frame, now()):
-                    if type(action) is Event:
-                        take(action)
-                    else:
-                        await session.act(action)
+            async with asyncio.timeout(self.answer_seconds) as session.patience:
+                while True:
+                    frame = await socket.recv(decode=False)
+                    session.heard = True
+                    self._heard_at = monotonic()
+                    for action in receive(frame, now()):
+                        if type(action) is Event:
+                            take(action)
+                        else:
+                            await session.act(action)
         finally:
             self._session = None
             await session.end()
@@ -241,6 +252,8 @@ class _Session:
         listener: Listener,
     ) -> None:
         self.heard = False
+        self.patience = asyncio.timeout(None)
+        """How long everything may take until all events are heard; from then on a ping tells."""
         self.since: float | None = None
         self.snapshot_taken = False
         self.protocol = protocol
@@ -249,29 +262,36 @@ class _Session:
         self._answers: dict[int, asyncio.Future[str]] = {}
         self._listener = listener
         self._introduced = False
+        self._later: asyncio.Queue[tuple[float, str]] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def act(self, action: Action) -> None:
         match action:
             case Send(text):
                 await self._socket.send(text)
-            case Answered(number, raw, code):
-                self._answered(number, raw, code)
-            case Subscribed(version):
-                self.since = self._connector.now()
+            case Subscribed(version, event_types):
+                self.patience.reschedule(None)
+                self.since = self._connector.monotonic()
+                self._tasks.append(asyncio.create_task(self._ping()))
                 if not self.protocol.listens:
-                    self._tasks.append(asyncio.create_task(self._ping()))
                     return
-                self._listener.connected(version=version)
+                facts: dict[str, object] = {"event_types": event_types} if event_types else {}
+                self._listener.connected(version=version, **facts)
                 self._introduced = self._connector.snapshot_wait() > 0
                 if self._introduced:
                     self._listener.introduce(version)
                 self._tasks.append(asyncio.create_task(self._snapshot_when_due()))
-                self._tasks.append(asyncio.create_task(self._ping()))
+                self._tasks.append(asyncio.create_task(self._fetch_later()))
+            case Answered(number, raw, code):
+                self._answered(number, raw, code)
             case SnapshotTaken(entities):
                 self.snapshot_taken = True
                 if not self._introduced:
                     self._listener.introduce(f"{self.protocol.version}, {entities} entities")
+            case FetchLater(command, seconds):
+                self._later.put_nowait((asyncio.get_running_loop().time() + seconds, command))
+            case Event():
+                self._listener.take(action)
             case _:
                 self._listener.warn(getattr(action, "sentence", str(action)))
 
@@ -280,7 +300,7 @@ class _Session:
         number, send = self.protocol.ask(command, **arguments)
         future = self._answers[number] = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with asyncio.timeout(self._connector.answer_seconds):
                 await self._socket.send(send.text)
                 text: str = await future
                 return text
@@ -318,6 +338,17 @@ class _Session:
         self._connector.snapshot_begins()
         for action in self.protocol.snapshot():
             await self.act(action)
+        await asyncio.sleep(self._connector.answer_seconds)
+        for action in self.protocol.snapshot_overdue():
+            await self.act(action)
+
+    async def _fetch_later(self) -> None:
+        """Ask again for registries that changed shortly after they had been asked for; one a time is enough."""
+        while True:
+            due, command = await self._later.get()
+            await asyncio.sleep(due - asyncio.get_running_loop().time())
+            for action in self.protocol.fetch(command, self._connector.now()):
+                await self.act(action)
 
     async def _ping(self) -> None:
         """End the connection when Home Assistant is silent for a whole interval although it was asked."""

@@ -13,18 +13,21 @@ from typing import Any
 
 import orjson
 
-from ...clock import from_iso
+from ...clock import SECOND, from_iso
 from ...errors import NotHomeAssistant, SourceUnreachable, TokenRefused
 from ...storage.record import Event, Origin, text_of
 from ...verbatim import elements, loads, member, storable
-from .snapshot import COMMANDS, REFETCHED_ON, VISIBLE_WITHOUT_ADMIN, registry_event, state_events
+from .refetch import Refetches
+from .snapshot import COMMANDS, REFETCHED_ON, is_as_expected, registry_event, state_events
+from .subscription import VISIBLE_WITHOUT_ADMIN, without_admin
 
 __all__ = [
-    "SOURCE",
     "Answered",
+    "SOURCE",
     "Send",
     "Subscribed",
     "SnapshotTaken",
+    "FetchLater",
     "Warn",
     "Action",
     "HomeAssistantProtocol",
@@ -48,9 +51,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """From now on every event is heard."""
+    """From now on every event is heard; of `event_types` alone, where there are any."""
 
     version: str
+    event_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,14 @@ class SnapshotTaken:
     """All parts of the snapshot that was asked for have been answered."""
 
     entities: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLater:
+    """Call `fetch` with this command after so many seconds."""
+
+    command: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,7 @@ class Answered:
     code: str = ""
 
 
-Action = Event | Send | Subscribed | SnapshotTaken | Warn | Answered
+Action = Event | Send | Subscribed | SnapshotTaken | FetchLater | Warn | Answered
 
 
 class HomeAssistantProtocol:
@@ -90,11 +102,12 @@ class HomeAssistantProtocol:
         self._token = token
         self._last_id = 0
         self._authenticated = False
-        self._subscribed = False
-        self._by_type = False
+        self._configured = False
+        self._by_type: dict[int, str] = {}
+        self._refused: list[str] = []
         self._pending: dict[int, tuple[str, int | None]] = {}
-        self._again: dict[str, int] = {}
-        self._snapshot: set[int] = set()
+        self._refetches = Refetches()
+        self._snapshot: dict[int, str] = {}
         self._asked: set[int] = set()
         self._entities = 0
 
@@ -122,7 +135,10 @@ class HomeAssistantProtocol:
             return [action for part, _ in elements(text) for action in self.receive(part.encode(), now)]
         if not isinstance(message, dict):
             return [self._unparsed(text, now)]
-        return self._message(text, message, now)
+        try:
+            return self._message(text, message, now)
+        except ValueError:  # what is nested too deeply cannot be cut out
+            return [self._unparsed(text, now)]
 
     def ping(self) -> Send:
         """Return the question that shows whether Home Assistant is still there."""
@@ -137,9 +153,24 @@ class HomeAssistantProtocol:
     def snapshot(self) -> list[Action]:
         """Ask for the registries, all states and the configuration, which come in as events."""
         self._entities = 0
+        first = self._last_id + 1
         sends: list[Action] = [self._command(command) for command in COMMANDS]
-        self._snapshot = set(range(self._last_id - len(sends) + 1, self._last_id + 1))
+        self._snapshot = dict(enumerate(COMMANDS, first))
         return sends
+
+    def snapshot_overdue(self) -> list[Action]:
+        """Wait no longer for what a snapshot has not been answered; what is answered later is taken all the same."""
+        if not self._snapshot:
+            return []
+        missing = ", ".join(self._snapshot.values())
+        self._snapshot.clear()
+        sentence = f"Home Assistant has not answered {missing}; the next snapshot asks again"
+        return [Warn(sentence), SnapshotTaken(self._entities)]
+
+    def fetch(self, command: str, now: int) -> list[Action]:
+        """Ask for a registry that has changed, if it was not asked for since; `now` is microseconds UTC."""
+        time = self._refetches.asking(command, now)
+        return [] if time is None else [self._command(command, time)]
 
     def _command(self, command: str, time: int | None = None, **arguments: object) -> Send:
         self._last_id += 1
@@ -153,14 +184,10 @@ class HomeAssistantProtocol:
         command = REFETCHED_ON.get(event.event_type)
         if command is None:
             return [event]
-        return [event, *self._fetch_again(command, event.time)]
-
-    def _fetch_again(self, command: str, time: int) -> list[Action]:
-        """Ask for a registry that has changed; while an answer is under way, remember to ask once more behind it."""
-        if any(waiting == command and since is not None for waiting, since in self._pending.values()):
-            self._again[command] = time
-            return []
-        return [self._command(command, time)]
+        wait = self._refetches.changed(command, event.time, now)
+        if wait is None:
+            return [event]
+        return [event, FetchLater(command, wait / SECOND)] if wait else [event, *self.fetch(command, now)]
 
     def _message(self, text: str, message: dict[str, Any], now: int) -> list[Action]:
         match message.get("type"):
@@ -181,7 +208,7 @@ class HomeAssistantProtocol:
             case "result":
                 return self._result(text, message, now)
             case "pong":
-                self._pending.pop(message.get("id", 0), None)
+                self._pending.pop(_number_of(message), None)
                 return []
             case "event":
                 return self._odd_event(text, now)
@@ -196,64 +223,94 @@ class HomeAssistantProtocol:
         return self._event(raw.encode(), loads(raw), now)
 
     def _result(self, text: str, message: dict[str, Any], now: int) -> list[Action]:
-        if message.get("id") in self._asked:
-            self._asked.discard(message["id"])
-            if message.get("success"):
-                return [Answered(message["id"], member(text, "result") or "null")]
-            error = message.get("error")
-            return [Answered(message["id"], None, str(error.get("code") if isinstance(error, dict) else error))]
-        command, time = self._pending.pop(message.get("id", 0), ("", None))
+        number = _number_of(message)
+        if number in self._asked:
+            self._asked.discard(number)
+            raw = (_part(text, "result") or "null") if message.get("success") else None
+            return [Answered(number, raw, "" if raw is not None else _code_of(message))]
+        command, time = self._pending.pop(number, ("", None))
         if command == "subscribe_events":
-            return self._subscription(message)
+            return self._subscription(number, message)
         actions: list[Action] = []
-        if message.get("success"):
-            actions += self._answer(command, member(text, "result") or "null", message.get("result"), time or now, now)
-        elif message.get("id") in self._snapshot:
-            actions += self._refusal(command, message)
-        if command in self._again and time is not None:
-            actions.append(self._command(command, self._again.pop(command)))
-        if message.get("id") in self._snapshot:
-            self._snapshot.discard(message["id"])
-            if not self._snapshot:
-                actions.append(SnapshotTaken(self._entities))
+        if command in COMMANDS:
+            if message.get("success"):
+                actions += self._answer(command, text, message.get("result"), now if time is None else time, now)
+            else:
+                actions += self._refusal(command, message)
+        if command == "get_config" and not self._configured:
+            self._configured = True
+            actions.append(self._command("subscribe_events") if self.listens else Subscribed(self.version))
+        if self._snapshot.pop(number, None) and not self._snapshot:
+            actions.append(SnapshotTaken(self._entities))
         return actions
 
-    def _answer(self, command: str, raw: str, content: Any, time: int, now: int) -> Iterator[Action]:
-        if command == "get_states":
+    def _answer(self, command: str, text: str, content: Any, time: int, now: int) -> Iterator[Action]:
+        raw = None if not is_as_expected(command, content) else _part(text, "result")
+        if raw is None:
+            yield self._unparsed(text, now)
+            yield Warn(f"what Home Assistant answers to {command} is not understood; it is kept in the log as unparsed")
+        elif command == "get_states":
             for event in state_events(raw, now, self.origin):
-                self._entities += 1
+                self._entities += event.event_type == "state"
                 yield event
-        elif command in COMMANDS:
-            if command == "get_config" and isinstance(content, dict) and content.get("homeiq_simulated") is True:
+        else:
+            if command == "get_config" and content.get("homeiq_simulated") is True:
                 self.origin = "simulated"
             yield registry_event(command, raw, time, now, self.origin)
-            if command == "get_config" and self._last_id == 1:
-                yield self._command("subscribe_events") if self.listens else Subscribed(self.version)
 
     def _refusal(self, command: str, message: dict[str, Any]) -> Iterator[Action]:
-        error = message.get("error")
-        code = error.get("code") if isinstance(error, dict) else None
+        code = _code_of(message)
         if code != "unknown_command":  # older and newer versions lack a registry or two
             yield Warn(f"Home Assistant does not answer {command} ({code})")
 
-    def _subscription(self, message: dict[str, Any]) -> list[Action]:
-        error = message.get("error")
+    def _subscription(self, number: int, message: dict[str, Any]) -> list[Action]:
+        if number in self._by_type:
+            return self._subscription_by_type(self._by_type.pop(number), message)
         if message.get("success"):
-            first, self._subscribed = not self._subscribed, True
-            return [Subscribed(self.version)] if first else []
+            return [Subscribed(self.version)]
+        code = _code_of(message)
+        if code != "unauthorized":
+            raise SourceUnreachable(f"Home Assistant refuses the subscription to its events ({code})")
+        actions: list[Action] = []
+        for event_type in VISIBLE_WITHOUT_ADMIN:
+            actions.append(self._command("subscribe_events", event_type=event_type))
+            self._by_type[self._last_id] = event_type
+        return actions
+
+    def _subscription_by_type(self, event_type: str, message: dict[str, Any]) -> list[Action]:
+        """Take one of the answers; after the last one it is known what is heard and what is missing."""
+        if not message.get("success"):
+            self._refused.append(event_type)
+        if "state_changed" in self._refused:
+            raise TokenRefused(
+                "Home Assistant does not let the token subscribe to states",
+                hint="make a long-lived access token as an administrator and set home_assistant.token",
+            )
         if self._by_type:
-            return []  # a type that this version of Home Assistant does not offer
-        if not (isinstance(error, dict) and error.get("code") == "unauthorized"):
-            raise SourceUnreachable(f"Home Assistant refuses the subscription to its events ({error})")
-        self._by_type = True
-        sentence = (
-            "the Home Assistant token has no administrator rights: only states, registry and configuration changes"
-            " are recorded; calls of services and other events are missing"
-        )
-        return [Warn(sentence), *(self._command("subscribe_events", event_type=t) for t in VISIBLE_WITHOUT_ADMIN)]
+            return []
+        heard = tuple(name for name in VISIBLE_WITHOUT_ADMIN if name not in self._refused)
+        return [Subscribed(self.version, heard), Warn(without_admin(self._refused))]
 
     def _unparsed(self, text: str, now: int) -> Event:
         return Event(now, now, SOURCE, self.origin, "unparsed", None, None, text)
+
+
+def _number_of(message: dict[str, Any]) -> int:
+    number = message.get("id")
+    return number if type(number) is int else 0
+
+
+def _code_of(message: dict[str, Any]) -> str:
+    error = message.get("error")
+    return str(error.get("code")) if isinstance(error, dict) else str(error)
+
+
+def _part(text: str, name: str) -> str | None:
+    """Return the text of a member; None where it cannot be cut out."""
+    try:
+        return member(text, name)
+    except ValueError:
+        return None
 
 
 def _cut_event(frame: bytes) -> tuple[bytes, Any] | None:

@@ -15,11 +15,11 @@ from ...storage.record import Record
 from ...verbatim import loads, storable
 from ..home import HomeView
 from ..point import NONE, Field, Point, Series
-from .attributes import AttributeFields, UnitsOfAttributes
+from .attributes import AttributeFields, UnitsOfAttributes, carries_credential
 from .base import Normalizer, Reads, Reason, SetAside
 from .units import CONVERSIONS, convert
 
-__all__ = ["MEASUREMENT", "HomeAssistantNormalizer", "number_of"]
+__all__ = ["MEASUREMENT", "NORMALIZER", "HomeAssistantNormalizer", "number_of"]
 
 MEASUREMENT: Final = "home_assistant_events"
 
@@ -36,6 +36,8 @@ _OF_HOME: Final = {
     "target_temp_step": True,
 }
 """Attributes that these entities give in the home's own unit of temperature, and whether one is a difference."""
+
+_DOMAINS_OF_TEXT: Final = frozenset({"input_text", "text"})
 
 _DOMAINS_OF_HOME: Final = frozenset({"climate", "water_heater"})
 
@@ -69,8 +71,9 @@ class HomeAssistantNormalizer(Normalizer):
     """See the module."""
 
     name: ClassVar[str] = "home_assistant"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
+    by_entity: ClassVar[bool] = True
     reads = Reads(sources=("home_assistant", "pushed"), event_types=("state_changed", "state"))
 
     def __init__(self, section: Mapping[str, Any] | None = None) -> None:
@@ -108,15 +111,19 @@ class HomeAssistantNormalizer(Normalizer):
         attributes = new.get("attributes")
         if not isinstance(attributes, dict):
             attributes = {}
-        fields: dict[str, Field] = {"origin": record.origin, "state": state}
+        fields: dict[str, Field] = {"origin": record.origin}
+        domain = entity_id.partition(".")[0]
+        hidden = _is_credential(domain, state, attributes)
+        if not hidden:
+            fields["state"] = state
         unit = attributes.get("unit_of_measurement")
         available = state not in _UNAVAILABLE
-        number = number_of(state) if available else None
+        number = number_of(state) if available and not hidden else None
         if number is not None:
             fields["value"] = number if unit is None else convert(number, unit if type(unit) is str else None)
         fields["available"] = available
         fields["removed"] = False
-        self._add_old(fields, record.time, old)
+        self._add_old(fields, domain, record.time, old)
         if unit is not None:
             fields["unit_of_measurement_raw"] = raw = storable(str(unit)) or ""
             conversion = CONVERSIONS.get(raw)
@@ -126,7 +133,6 @@ class HomeAssistantNormalizer(Normalizer):
             if value is not None:
                 fields[name] = value if type(value) is str and value.isascii() else storable(str(value)) or ""
         _add_context(fields, new.get("context"))
-        domain = entity_id.partition(".")[0]
         units = _units_of(domain, attributes, home)
         if units is not None and domain == "weather":
             attributes = attributes | {name: _metric(attributes.get(name)) for name in _UNITS_OF_WEATHER.values()}
@@ -140,17 +146,18 @@ class HomeAssistantNormalizer(Normalizer):
         if entity_id is None:
             raise SetAside(Reason.INCOMPLETE, "there is no entity_id")
         fields: dict[str, Field] = {"origin": record.origin, "available": False, "removed": True}
+        domain = entity_id.partition(".")[0]
         if isinstance(old, dict):
-            self._add_old(fields, None, old)
+            self._add_old(fields, domain, None, old)
         _add_context(fields, context)
-        return self._point(record, entity_id, entity_id.partition(".")[0], NONE, fields, home)
+        return self._point(record, entity_id, domain, NONE, fields, home)
 
-    def _add_old(self, fields: dict[str, Field], time: int | None, old: Any) -> None:
+    def _add_old(self, fields: dict[str, Field], domain: str, time: int | None, old: Any) -> None:
         """Add the old state, and how long it had lasted at `time` (seconds), from the record's own words alone."""
         if not isinstance(old, dict):
             return
         state = old.get("state")
-        if isinstance(state, str):
+        if isinstance(state, str) and not _is_credential(domain, state, old.get("attributes")):
             fields["old_state"] = state if state.isascii() else storable(state) or ""
         try:
             lasted = None if time is None else (time - from_iso(old["last_changed"])) / 1e6
@@ -204,6 +211,13 @@ def _state_of(content: Any, record: Record) -> Any:
     return None if record.origin == "backfill" and content.get("state", 0) in (None, "") else content
 
 
+def _is_credential(domain: str, state: str, attributes: Any) -> bool:
+    """Tell whether a state must not reach a target: what Home Assistant hides as a password, and URLs that carry one."""
+    if domain in _DOMAINS_OF_TEXT and isinstance(attributes, dict) and attributes.get("mode") == "password":
+        return state not in _UNAVAILABLE
+    return carries_credential(state)
+
+
 def _add_context(fields: dict[str, Field], context: Any) -> None:
     if not isinstance(context, dict):
         return
@@ -226,3 +240,6 @@ def _units_of(domain: str, attributes: dict[str, Any], home: HomeView) -> UnitsO
 def _metric(unit: Any) -> Any:
     conversion = CONVERSIONS.get(unit) if isinstance(unit, str) else None
     return conversion.metric if conversion else unit
+
+
+NORMALIZER: Final = HomeAssistantNormalizer

@@ -6,9 +6,10 @@ fraction so that no rounding error is added where the result is exact.
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
-__all__ = ["Conversion", "CONVERSIONS", "convert"]
+__all__ = ["Conversion", "CONVERSIONS", "convert", "convert_to"]
 
 
 class Conversion(NamedTuple):
@@ -56,3 +57,14 @@ def convert(value: float, unit: str | None, *, difference: bool = False) -> floa
         return value
     converted = (value if difference else value - conversion.offset) * conversion.times / conversion.by
     return float(f"{converted:.12g}")  # 71.6 °F are 22 °C, not 21.999999999999996
+
+
+def convert_to(metric: str, value: float | None, unit: object) -> float | None:
+    """Return a value in the unit `metric`; None where it is in one of another kind, or in none that is known."""
+    if value is None or not isinstance(unit, str):
+        return None
+    if unit != metric:
+        if unit not in CONVERSIONS or CONVERSIONS[unit].metric != metric:
+            return None
+        value = convert(value, unit)
+    return value if math.isfinite(value) else None

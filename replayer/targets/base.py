@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
-from ..point import Point
+from ..point import Field, Point
 
-__all__ = ["Target", "WindowWriter"]
+__all__ = ["Ghost", "Stored", "Target", "WindowWriter"]
+
+
+class Stored(NamedTuple):
+    """A point as a target holds it: only the tags and fields that it has, its time in nanoseconds UTC.
+
+    A number comes as an int or a float, whatever its type there. One without the field `origin` is not ours.
+    """
+
+    measurement: str
+    tags: Mapping[str, str]
+    time: int
+    fields: Mapping[str, Field]
+
+
+class Ghost(NamedTuple):
+    """Points of one series to be deleted: those with times from `first` to `last`, both included (nanoseconds UTC)."""
+
+    measurement: str
+    tags: Mapping[str, str]
+    first: int
+    last: int
 
 
 class WindowWriter(Protocol):
-    """Takes the points of one window."""
+    """Takes points of one normalizer."""
 
     def write(self, points: Sequence[Point]) -> None:
-        """Write points; see Target.write."""
+        """Write points; when it returns, the target has said that they are written.
+
+        Raises TargetUnreachable, TargetBusy, TargetRefused, BatchTooLarge: nothing of it counts as written.
+        Raises LinesRefused: at least one line is not taken, the others may be written or not.
+        """
 
 
 class Target(ABC):
@@ -27,10 +52,28 @@ class Target(ABC):
     """
 
     batch: ClassVar[int] = 5_000
-    """Points that `write` is given at once, at most."""
+    """Points that a writer is given at once, at most."""
 
     live_seconds: ClassVar[float] = 0.0
     """The follower waits so long at least between two live writes."""
+
+    reads: bool = False
+    """It can be asked what it holds: `read` works. Known once `connect` has returned."""
+
+    deletes: bool = False
+    """Points can be removed: `delete` works. Known once `connect` has returned."""
+
+    deletes_exactly: bool = False
+    """A delete leaves alone the series that have all tags of the ghost's, and others besides."""
+
+    keeps_windows: ClassVar[bool] = False
+    """Replaces a window as a whole: nothing of what was there before stays, and nothing needs to be deleted."""
+
+    retention: int | None = None
+    """It keeps points for so long (microseconds), None: for ever. Known once `connect` has returned."""
+
+    replaces: ClassVar[bool] = True
+    """A point that is written live takes the place of one with the same key. Fields that it lacks stay."""
 
     name: str
     """What it is: its kind and address. The ledger's entries belong to it."""
@@ -46,23 +89,41 @@ class Target(ABC):
         """
 
     def prepare(self, points: Sequence[Point]) -> None:  # noqa: B027 (nothing, unless a target says otherwise)
-        """Do what `write` needs of this process alone, so that it can be done while the target works on others."""
+        """Do what writing needs of this process alone, so that it can be done while the target works on others."""
 
     @abstractmethod
-    def write(self, points: Sequence[Point]) -> None:
-        """Write points; when it returns, the target has said that they are written.
-
-        Raises TargetUnreachable, TargetBusy, TargetRefused, BatchTooLarge: nothing of it counts as written.
-        Raises LinesRefused: at least one line is not taken, the others may be written or not.
-        """
+    def live(self, normalizer: str) -> WindowWriter:
+        """Return a writer for points that a normalizer makes as they come."""
 
     @abstractmethod
-    def window(self, start: int, upto: int) -> AbstractContextManager[WindowWriter]:
-        """Return a writer for all points that the records up to seq `upto` make in the window.
+    def window(self, start: int, upto: int, normalizer: str) -> AbstractContextManager[WindowWriter]:
+        """Return a writer for all points that a normalizer makes in the window of the records up to seq `upto`.
 
         The window begins at `start` (microseconds UTC).
         A target that keeps whole windows replaces it when the context ends without an exception, else leaves it as it was.
         """
+
+    def read(self, measurements: Sequence[str], start: int, end: int) -> Iterator[Stored]:
+        """Yield the points of these measurements with times in [start, end) (microseconds UTC), in no particular order.
+
+        Those of others too. Raises TargetUnreachable, TargetBusy, TargetRefused, also while it is being iterated.
+        """
+        raise NotImplementedError(f"{self.title} cannot be read")
+
+    def latest(self, measurement: str) -> Stored | None:
+        """Return the point of a measurement with the greatest time, None if there is none; raises as `read` does."""
+        raise NotImplementedError(f"{self.title} cannot be read")
+
+    def holds(self, measurements: Sequence[str]) -> bool:
+        """Tell whether there is any point of these measurements, ours or not; raises as `read` does."""
+        raise NotImplementedError(f"{self.title} cannot be read")
+
+    def delete(self, ghosts: Sequence[Ghost]) -> None:
+        """Remove points; when it returns, they are gone. To remove what is not there is no error.
+
+        Raises TargetUnreachable, TargetBusy, TargetRefused: any of them may be gone or not.
+        """
+        raise NotImplementedError(f"{self.title} cannot delete")
 
     @abstractmethod
     def close(self) -> None:

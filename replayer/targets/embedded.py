@@ -1,8 +1,8 @@
 """The embedded target: Parquet files under `points/`, read by `homeiq sql` as the view `points`. No server needed.
 
-A window is a folder of files named like the log's segments, by the seq of the records that their points are from: of two
-that overlap the higher generation wins. A replay replaces a whole window by one file that overlaps all others, in one
-rename; what the follower writes live is added as small files, which are merged as they become many.
+A window of a normalizer is a folder of files named like the log's segments, by the seq of the records that their points
+are from: of two that overlap the higher generation wins. A replay replaces a whole window by one file that overlaps all
+others, in one rename; what the follower writes live is added as small files, which are merged as they become many.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class EmbeddedTarget(Target):
 
     live_seconds = 2.0
 
+    replaces = False
+
     batch = 1_000_000
     """What the follower writes at once is accounted for at once: so it is one file of a window, not several."""
 
@@ -51,25 +53,29 @@ class EmbeddedTarget(Target):
         """Make the folder, and remove what was added for records behind `position`: it will be added again."""
         with self._writing():
             self._files.make_folder(self._folder)
-            for folder in self._folder.glob("date=*"):
+            for folder in self._folder.glob("*/date=*"):
                 self._remove(part for part in all_parts(folder) if part.generation == 0 and part.last > position)
 
-    def write(self, points: Sequence[Point]) -> None:
-        """Add points, each from a record behind all those that the window's points are from."""
+    def live(self, normalizer: str) -> WindowWriter:
+        """Return a writer that adds points, each from a record behind all those that the window's points are from."""
+        return _Live(self, normalizer)
+
+    def add(self, points: Sequence[Point], normalizer: str) -> None:
+        """Add points that came live."""
         by_window: dict[int, list[Point]] = {}
         for point in points:
             by_window.setdefault(window_of(point.time // 1000), []).append(point)
         for start, some in by_window.items():
-            folder = self._window_folder(start)
+            folder = self._window_folder(start, normalizer)
             first, last = min(point.seq for point in some), max(point.seq for point in some)
             with self._writing():
                 self._merge(folder, first)
                 self._files.write_whole(folder / segment_name(first, last, 0), _file_of([_table_of(some)]))
 
     @contextmanager
-    def window(self, start: int, upto: int) -> Iterator[WindowWriter]:
+    def window(self, start: int, upto: int, normalizer: str) -> Iterator[WindowWriter]:
         """Collect the window's points, and let them take the place of all that were there."""
-        folder = self._window_folder(start)
+        folder = self._window_folder(start, normalizer)
         collected = _Collector()
         yield collected
         old = all_parts(folder)
@@ -89,8 +95,8 @@ class EmbeddedTarget(Target):
     def close(self) -> None:
         """There is nothing to give back."""
 
-    def _window_folder(self, start: int) -> Path:
-        return self._folder / f"date={datetime.fromtimestamp(start // 1_000_000, UTC).date()}"
+    def _window_folder(self, start: int, normalizer: str) -> Path:
+        return self._folder / normalizer / f"date={datetime.fromtimestamp(start // 1_000_000, UTC).date()}"
 
     def _merge(self, folder: Path, before: int) -> None:
         """Merge the newest files once there are enough of about one size.
@@ -125,6 +131,17 @@ class EmbeddedTarget(Target):
     def _remove(self, parts: Iterable[SegmentName]) -> None:
         for part in parts:
             self._files.remove(part.path)
+
+
+class _Live:
+    """Adds what a normalizer makes live."""
+
+    def __init__(self, target: EmbeddedTarget, normalizer: str) -> None:
+        self._target = target
+        self._normalizer = normalizer
+
+    def write(self, points: Sequence[Point]) -> None:
+        self._target.add(points, self._normalizer)
 
 
 class _Collector:

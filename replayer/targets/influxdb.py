@@ -63,7 +63,7 @@ class InfluxDBTarget(Target):
             point.text = line(point)
 
     def write(self, points: Sequence[Point]) -> None:
-        """Write points; see Target.write."""
+        """Write points; see WindowWriter.write."""
         if not points:
             return
         content = "\n".join([point.text or line(point) for point in points]).encode("utf-8", "replace")
@@ -71,10 +71,15 @@ class InfluxDBTarget(Target):
             raise BatchTooLarge(f"{len(content)} bytes are more than influxdb.batch_bytes")
         self._send(content)
 
+    def live(self, normalizer: str) -> WindowWriter:
+        """Write points as they come."""
+        del normalizer
+        return self
+
     @contextmanager
-    def window(self, start: int, upto: int) -> Iterator[WindowWriter]:
+    def window(self, start: int, upto: int, normalizer: str) -> Iterator[WindowWriter]:
         """Write the window's points as they come."""
-        del start, upto
+        del start, upto, normalizer
         yield self
 
     def close(self) -> None:

@@ -44,10 +44,15 @@ class LineProtocolTarget(Target):
         except OSError as error:
             raise TargetRefused(f"{self._path or 'stdout'} cannot be written: {error.strerror}") from None
 
+    def live(self, normalizer: str) -> WindowWriter:
+        """Write points as they come."""
+        del normalizer
+        return self
+
     @contextmanager
-    def window(self, start: int, upto: int) -> Iterator[WindowWriter]:
+    def window(self, start: int, upto: int, normalizer: str) -> Iterator[WindowWriter]:
         """Write the window's points as they come."""
-        del start, upto
+        del start, upto, normalizer
         yield self
 
     def close(self) -> None:

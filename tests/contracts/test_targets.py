@@ -182,7 +182,7 @@ def content_of(points: Sequence[Point]) -> Content:
 
 
 def write_window(target: Target, upto: int, *batches: Sequence[Point], day: int = 0) -> None:
-    with target.window(START + day * DAY, upto) as writer:
+    with target.window(START + day * DAY, upto, "home_assistant") as writer:
         for points in batches:
             writer.write(points)
 
@@ -192,14 +192,14 @@ def test_what_is_written_is_there(kept: Kept) -> None:
     kept.target.connect(0)
     for number, one in enumerate(points, 1):
         one.seq = number
-    kept.target.write(points[:20])
-    kept.target.write(points[20:])
+    kept.target.live("home_assistant").write(points[:20])
+    kept.target.live("home_assistant").write(points[20:])
     assert kept.read() == content_of(points)
 
 
 def test_nothing_is_written_by_connecting_or_by_writing_nothing(kept: Kept) -> None:
     kept.target.connect(0)
-    kept.target.write([])
+    kept.target.live("home_assistant").write([])
     write_window(kept.target, 1)
     assert kept.read() == {}
 
@@ -217,10 +217,10 @@ def test_a_live_write_repeated_after_a_crash_is_the_same(kept: Kept) -> None:
         pytest.skip("the follower does not write files")
     points = [point(number) for number in range(1, 30)]
     kept.target.connect(0)
-    kept.target.write(points[:15])
-    kept.target.write(points[15:20])
+    kept.target.live("home_assistant").write(points[:15])
+    kept.target.live("home_assistant").write(points[15:20])
     kept.target.connect(15)
-    kept.target.write(points[15:])
+    kept.target.live("home_assistant").write(points[15:])
     assert kept.read() == content_of(points)
 
 
@@ -229,19 +229,19 @@ def test_a_window_replaces_what_was_written_live(kept: Kept) -> None:
     new = [Point(one.series, {"value": 99.0}, one.time, one.seq) for one in old]
     other_day = [point(20, day=1)]
     kept.target.connect(0)
-    kept.target.write(old)
-    kept.target.write(other_day)
+    kept.target.live("home_assistant").write(old)
+    kept.target.live("home_assistant").write(other_day)
     write_window(kept.target, 20, new)
     later = [point(21)]
-    kept.target.write(later)
+    kept.target.live("home_assistant").write(later)
     assert kept.read() == content_of([*old, *new, *other_day, *later])
 
 
 def test_a_window_that_was_interrupted_is_written_again(kept: Kept) -> None:
     points = [point(number) for number in range(1, 10)]
     kept.target.connect(0)
-    kept.target.write(points[:3])
-    with suppress(ZeroDivisionError), kept.target.window(START, 9) as writer:
+    kept.target.live("home_assistant").write(points[:3])
+    with suppress(ZeroDivisionError), kept.target.window(START, 9, "home_assistant") as writer:
         writer.write(points[:5])
         raise ZeroDivisionError
     write_window(kept.target, 9, points)
@@ -324,8 +324,9 @@ def test_what_it_refuses_is_set_aside_and_the_rest_is_there(kept: Kept, tmp_path
     ledger = Ledger(tmp_path, kept.target.name)
     delivery = Delivery(kept.target, ledger, ManualClock(), forever=False)
     delivery.connect(0)
-    delivery.write(first)
-    delivery.write(sorted([*good, *wrong, *beyond], key=lambda one: one.seq))
+    writer = kept.target.live("home_assistant")
+    delivery.write(first, writer)
+    delivery.write(sorted([*good, *wrong, *beyond], key=lambda one: one.seq), writer)
     refused = {letter.seq: letter.reason for letter in ledger.dead_letters()}
     ledger.close()
     if kept.types_conflict:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from homeiq.clock import SECOND, SystemClock
-from homeiq.connectors.base import Historian
+from homeiq.connectors.historian import Historian
 from homeiq.errors import CommandRefused, SourceUnreachable
 from homeiq.recorder.backfill import AFTER, BEFORE, Backfill, Pace, Range, ranges_of
 from homeiq.recorder.intake import Intake

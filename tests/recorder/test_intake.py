@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from homeiq.choice import Exclude, Include
 from homeiq.clock import SystemClock
 from homeiq.recorder.intake import Intake
 from homeiq.recorder.latest import Latest
@@ -48,13 +49,14 @@ def with_intake(
     data_dir: Path,
     act: Callable[[Intake, StuckFiles], Coroutine[Any, Any, None]],
     settings: RecordingSettings | None = None,
+    latest: Latest | None = None,
 ) -> Intake:
     """Run an intake, act on it, and close it in order."""
 
     async def session() -> Intake:
         files = StuckFiles()
         with EventLog(data_dir, files=files) as log:
-            intake = Intake(log, settings or RecordingSettings(group_seconds=0.05), SystemClock(), Latest())
+            intake = Intake(log, settings or RecordingSettings(group_seconds=0.05), SystemClock(), latest or Latest())
             running = asyncio.create_task(intake.run())
             await act(intake, files)
             intake.close()
@@ -140,3 +142,73 @@ def test_what_had_to_be_dropped_is_counted_and_recorded(tmp_path: Path) -> None:
     assert 0 < dropped["gap_seconds"] < 60
     assert len(found) == 200 - intake.dropped + 1
     assert 50 < len(found) < 150, "memory was bounded, and used"
+
+
+def snapshot_state(number: int, size: int = 10) -> Event:
+    raw = f"{number}{'x' * size}"
+    return Event(number, number, "home_assistant", "snapshot", "state", f"sensor.s{number}", "1", raw)
+
+
+def test_a_dropped_state_of_a_snapshot_is_recorded_from_the_next_one(tmp_path: Path) -> None:
+    events = [snapshot_state(number, size=10_000) for number in range(200)]
+
+    async def act(intake: Intake, files: StuckFiles) -> None:
+        files.full = True
+        for event in events:
+            intake.take(event)
+        assert intake.dropped > 0
+        dropped, taken = intake.dropped, intake.taken
+        for event in events[:10]:
+            intake.take(event)
+        assert (intake.dropped, intake.taken) == (dropped, taken), "what says nothing new needs no room"
+        files.full = False
+        for _ in range(3):  # snapshots, each of which may find the buffer full again
+            await until(lambda: not intake.problem and intake.durable_seq >= intake.taken)
+            for event in events:
+                intake.take(event)
+
+    settings = RecordingSettings(group_seconds=0.05, buffer_bytes=1_000_000)
+    with_intake(tmp_path, act, settings)
+    states = [record.entity_id for record in records(tmp_path) if record.event_type == "state"]
+    assert sorted(states) == sorted(event.entity_id for event in events), "each, once"
+
+
+def test_what_is_lost_at_the_end_is_counted(tmp_path: Path) -> None:
+    async def act(intake: Intake, files: StuckFiles) -> None:
+        files.full = True
+        intake.take(snapshot_state(1))
+        intake.take(snapshot_state(2))
+
+    assert with_intake(tmp_path, act).lost == 2
+
+
+def test_what_is_left_out_by_choice_is_counted(tmp_path: Path) -> None:
+    def said(source: str, event_type: str, entity_id: str | None) -> Event:
+        return Event(1, 1, source, "live", event_type, entity_id, None, "{}")
+
+    left_out = [
+        said("home_assistant", "state_changed", "camera.a"),
+        said("home_assistant", "state", "camera.a"),
+        said("home_assistant", "call_service", None),
+        said("home_assistant", "timer.finished", "timer.a"),
+    ]
+    kept = [
+        said("home_assistant", "state_changed", "light.a"),
+        said("home_assistant", "entity_registry", None),
+        said("home_assistant", "config", None),
+        said("home_assistant", "homeiq_connected", None),
+        said("home_assistant", "unparsed", None),
+        said("pushed", "state_changed", "camera.a"),
+        said("recorder", "homeiq_heartbeat", None),
+    ]
+
+    async def act(intake: Intake, files: StuckFiles) -> None:
+        for event in left_out + kept:
+            intake.take(event)
+
+    settings = RecordingSettings(include=Include(domains=["light"]), exclude=Exclude(event_types=["call_service"]))
+    intake = with_intake(tmp_path, act, settings)
+    found = [(record.source, record.event_type, record.entity_id) for record in records(tmp_path)]
+    assert found == [(event.source, event.event_type, event.entity_id) for event in kept]
+    assert intake.left_out == len(left_out)
+    assert intake.taken == len(kept)

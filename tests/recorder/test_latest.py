@@ -17,20 +17,89 @@ def registry(raw: str, origin: Origin = "snapshot") -> Event:
     return Event(1, 1, "home_assistant", origin, "entity_registry", None, None, raw)
 
 
+def recorded(latest: Latest, event: Event) -> bool:
+    """Take an event as the intake does."""
+    new = latest.is_new(event)
+    if new:
+        latest.remember(event)
+    return new
+
+
 @pytest.mark.parametrize("origin", ["snapshot", "simulated"])
 def test_only_what_says_something_new(origin: Origin) -> None:
     latest = Latest()
-    assert latest.is_new(state(5, origin=origin))
-    assert not latest.is_new(state(5, origin=origin))
-    assert not latest.is_new(state(4, origin=origin)), "older than what is known"
-    assert latest.is_new(state(6, "state_changed", "live"))
-    assert latest.is_new(state(6, "state_changed", "live")), "events are always recorded"
-    assert not latest.is_new(state(6, origin=origin))
-    assert latest.is_new(state(7, origin=origin))
-    assert latest.is_new(registry("[1]", origin))
-    assert not latest.is_new(registry("[1]", origin))
-    assert latest.is_new(registry("[2]", origin))
-    assert latest.is_new(registry("[1]", origin)), "changed back is a change"
+    assert recorded(latest, state(5, origin=origin))
+    assert not recorded(latest, state(5, origin=origin))
+    assert recorded(latest, state(6, "state_changed", "live"))
+    assert recorded(latest, state(6, "state_changed", "live")), "events are always recorded"
+    assert not recorded(latest, state(6, origin=origin))
+    assert recorded(latest, state(7, origin=origin))
+    assert recorded(latest, registry("[1]", origin))
+    assert not recorded(latest, registry("[1]", origin))
+    assert recorded(latest, registry("[2]", origin))
+    assert recorded(latest, registry("[1]", origin)), "changed back is a change"
+
+
+def test_a_clock_that_was_put_right_hides_no_state() -> None:
+    latest = Latest()
+    assert recorded(latest, state(1_000, "state_changed", "live"))
+    assert recorded(latest, state(5)), "Home Assistant's clock was ahead, and its state is another one now"
+    assert not recorded(latest, state(5))
+
+
+def test_what_was_not_kept_is_not_known() -> None:
+    latest = Latest()
+    assert latest.is_new(state(5))
+    assert latest.is_new(state(5)), "asking alone changes nothing"
+    assert latest.is_new(registry("[1]"))
+    assert latest.is_new(registry("[1]"))
+
+
+@pytest.mark.parametrize("origin", ["manual", "import", "backfill"])
+def test_what_is_the_latest_is_said_by_home_assistant(origin: Origin) -> None:
+    latest = Latest()
+    assert recorded(latest, state(5))
+    assert recorded(latest, state(3, "state_changed", origin)), "always recorded"
+    assert not recorded(latest, state(5)), "and what is not heard live does not hide what is"
+    other = state(9)
+    other.source = "pushed"
+    assert recorded(latest, other)
+    assert not recorded(latest, state(5))
+
+
+def test_a_backfill_that_goes_further_is_known() -> None:
+    latest = Latest()
+    assert recorded(latest, state(5))
+    assert recorded(latest, state(7, origin="backfill"))
+    assert not recorded(latest, state(7)), "the next snapshot says the same"
+
+
+def test_a_removed_entity_is_new_when_it_is_back() -> None:
+    latest = Latest()
+    assert recorded(latest, state(5, "state_changed", "live"))
+    assert recorded(latest, state(6, "state_changed", "live")), "its removal"
+    assert recorded(latest, state(7))
+
+
+def test_a_renamed_entity_is_another_one() -> None:
+    latest = Latest()
+    assert recorded(latest, state(5, entity_id="a.old"))
+    assert recorded(latest, state(5, entity_id="a.new")), "also where it kept the time of its state"
+    assert not recorded(latest, state(5, entity_id="a.new"))
+
+
+def choice(raw: str) -> Event:
+    return Event(1, 1, "recorder", "live", "homeiq_choice", None, None, raw)
+
+
+def test_a_choice_is_recorded_where_it_is_another_one() -> None:
+    latest = Latest()
+    everything, some = '{"include":{},"exclude":{}}', '{"include":{},"exclude":{"domains":["a"]}}'
+    assert not recorded(latest, choice(everything)), "as long as nothing is left out there is nothing to say"
+    assert recorded(latest, choice(some))
+    assert not recorded(latest, choice(some))
+    assert recorded(latest, choice(everything))
+    assert not recorded(latest, choice(everything))
 
 
 @pytest.mark.parametrize("cache", ["kept", "behind", "missing", "ahead"])
@@ -59,3 +128,24 @@ def test_known_again_after_a_restart(tmp_path: Path, cache: str, sealed: bool) -
     assert not latest.is_new(state(9))
     assert latest.is_new(state(10))
     assert not latest.is_new(registry("[2]"))
+    assert latest.is_new(registry("[1]"))
+
+
+def test_what_is_known_of_the_home_outlives_a_restart(tmp_path: Path) -> None:
+    """The utilities ask for the weather where the home is, also while Home Assistant is away."""
+    config = Event(1, 1, "home_assistant", "snapshot", "config", None, None, '{"latitude": 52.4}')
+    other = Event(2, 2, "pushed", "snapshot", "config", None, None, '{"latitude": 1}')
+    assert Latest().home_config() == {}
+    with EventLog(tmp_path, purpose="test") as log:
+        log.append([config, other])
+        assert Latest.load(tmp_path, log.next_seq).home_config() == {"latitude": 52.4}, "from the tail"
+        log.rotate()
+        seal(tmp_path)
+        latest = Latest.load(tmp_path, log.next_seq)
+        assert latest.home_config() == {"latitude": 52.4}, "from the whole log, by a child"
+        latest.save(tmp_path, log.next_seq - 1)
+        assert Latest.load(tmp_path, log.next_seq).home_config() == {"latitude": 52.4}, "from the cache"
+    latest.config = "[1]"
+    assert latest.home_config() == {}
+    latest.config = "{"
+    assert latest.home_config() == {}

@@ -11,12 +11,13 @@ from homeiq.clock import from_iso, to_iso
 from homeiq.replayer.home import HOME_TYPES, HomeView
 from homeiq.replayer.normalizers.base import SetAside
 from homeiq.replayer.normalizers.home_assistant import HomeAssistantNormalizer
-from homeiq.replayer.point import Field, Point
-from homeiq.replayer.targets.base import Target, WindowWriter
+from homeiq.replayer.point import Field, Point, Series
+from homeiq.replayer.targets.base import Ghost, Stored, Target, WindowWriter
 from homeiq.storage.log import EventLog
 from homeiq.storage.record import ORIGINS, Event, Origin, Record
 from homeiq.verbatim import loads
 
+from replayer.kinds import AHEAD, Forecasts
 from storage.disks import FastFiles
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "registries",
     "state",
     "wanted",
+    "wanted_forecasts",
+    "wanted_sums",
     "write_log",
 ]
 
@@ -119,7 +122,7 @@ def wanted(records: Sequence[Record]) -> Content:
     normalizer = HomeAssistantNormalizer()
     best: dict[tuple[str, int], tuple[Any, Point]] = {}
     for record in records:
-        if normalizer.reads.wants(record):
+        if normalizer.wants(record):
             try:
                 (point,) = normalizer.normalize(record, _home(records, record.time))
             except SetAside:
@@ -128,6 +131,39 @@ def wanted(records: Sequence[Record]) -> Content:
             if point.key not in best or rank > best[point.key][0]:
                 best[point.key] = rank, point
     return {key: point.fields for key, (_, point) in best.items()}
+
+
+def wanted_forecasts(records: Sequence[Record]) -> Content:
+    """Return the points of all forecasts, of each the latest."""
+    points: dict[tuple[str, int], tuple[Any, Point]] = {}
+    for record in records:
+        if record.source == "forecasts":
+            rank = record.time, -ORIGINS.index(record.origin), record.raw
+            for point in Forecasts().normalize(record, HomeView({}, {}, {})):
+                if point.key not in points or rank > points[point.key][0]:
+                    points[point.key] = rank, point
+    return {key: point.fields for key, (_, point) in points.items()}
+
+
+def wanted_sums(records: Sequence[Record]) -> Content:
+    """Return at each time of a reading the sum of what the meters said last, by adding it up anew."""
+    said: dict[tuple[int, str], tuple[Any, Record, float]] = {}
+    for record in records:
+        if record.source == "meters":
+            ((meter, value),) = loads(record.raw).items()
+            key = record.time, meter
+            if key not in said or _rank(record) > said[key][0]:
+                said[key] = _rank(record), record, value
+    content: Content = {}
+    for time in {time for time, _ in said}:
+        total = 0.0
+        for meter in sorted({meter for _, meter in said}):
+            before = [at for at, of in said if of == meter and at <= time and time - at <= AHEAD]
+            total += said[max(before), meter][2] if before else 0.0
+        last = said[max(key for key in said if key[0] == time)][1]
+        series = Series("meter", {"zone": _home(records, time).zone.key})
+        content[series.prefix, time * 1000] = {"origin": last.origin, "total": total}
+    return content
 
 
 def _rank(record: Record) -> tuple[int, int, str]:
@@ -152,14 +188,32 @@ def content_of(points: Iterable[Point]) -> Content:
 
 
 class MemoryTarget(Target):
-    """Holds points as InfluxDB does: a point written again keeps those of its fields that the new one does not have."""
+    """Holds points as InfluxDB does: a point written again keeps those of its fields that the new one does not have.
 
-    def __init__(self, before: Callable[[Sequence[Point]], None] = lambda points: None) -> None:
-        """`before` is called with what is to be written, and may raise."""
+    With `reads` it is asked what it holds, and deletes: as InfluxDB 2 does, also from series that have more tags, unless
+    `exact`.
+    """
+
+    def __init__(
+        self,
+        before: Callable[[Sequence[Point]], None] = lambda points: None,
+        *,
+        reads: bool = False,
+        exact: bool = False,
+    ) -> None:
+        """`before` is called with what is to be written, and may raise; with no points before a read or a delete."""
         self.name = self.title = "memory"
-        self.content: Content = {}
+        self.reads = self.deletes = reads
+        self.deletes_exactly = exact
+        self.everything: Content = {}
+        self.series: dict[str, Series] = {}
         self.writes: list[int] = []
         self.before = before
+
+    @property
+    def content(self) -> Content:
+        """All but the marker."""
+        return {key: fields for key, fields in self.everything.items() if key[0] != "homeiq_target"}
 
     def connect(self, position: int) -> None:
         """Be there."""
@@ -168,11 +222,46 @@ class MemoryTarget(Target):
         """Take points."""
         self.before(points)
         self.writes.append(len(points))
+        self.take(points)
+
+    def take(self, points: Sequence[Point]) -> None:
+        """Take points, whatever happens before."""
         for point in points:
-            self.content.setdefault(point.key, {}).update(point.fields)
+            self.series[point.series.prefix] = point.series
+            self.everything.setdefault(point.key, {}).update(point.fields)
+
+    def read(self, measurements: Sequence[str], start: int, end: int) -> Iterator[Stored]:
+        """Give out what it holds."""
+        self.before([])
+        for (prefix, time), fields in list(self.everything.items()):
+            series = self.series[prefix]
+            if series.measurement in measurements and start * 1000 <= time < end * 1000:
+                yield Stored(series.measurement, series.tags, time, dict(fields))
+
+    def latest(self, measurement: str) -> Stored | None:
+        """Return the last point."""
+        return max(self.read([measurement], -(2**60), 2**60), key=lambda stored: stored.time, default=None)
+
+    def holds(self, measurements: Sequence[str]) -> bool:
+        """Tell whether there is anything."""
+        return any(True for _ in self.read(measurements, -(2**60), 2**60))
+
+    def delete(self, ghosts: Sequence[Ghost]) -> None:
+        """Remove points."""
+        self.before([])
+        for ghost in ghosts:
+            for prefix, time in list(self.everything):
+                series = self.series[prefix]
+                same = series.tags == ghost.tags if self.deletes_exactly else series.tags.items() >= ghost.tags.items()
+                if series.measurement == ghost.measurement and same and ghost.first <= time <= ghost.last:
+                    del self.everything[prefix, time]
+
+    def live(self, normalizer: str) -> WindowWriter:
+        """Take points as they come."""
+        return self
 
     @contextmanager
-    def window(self, start: int, upto: int) -> Iterator[WindowWriter]:
+    def window(self, start: int, upto: int, normalizer: str) -> Iterator[WindowWriter]:
         """Take points as they come."""
         yield self
 

@@ -87,7 +87,7 @@ def test_unreachable_is_kept_and_tried_again_with_full_jitter(monkeypatch: pytes
     target = Scripted(*[TargetUnreachable("away")] * 12)
     said: list[str] = []
     to, stop = delivery(target, waiting=said.append)
-    to.write(points(3))
+    to.write(points(3), target)
     assert stop.waits == [min(30.0, 0.5 * 2**n) for n in range(12)]
     assert len(target.content) == 3
     assert said == ["away", ""], "said once, and once that it is over"
@@ -96,7 +96,7 @@ def test_unreachable_is_kept_and_tried_again_with_full_jitter(monkeypatch: pytes
 def test_busy_waits_as_long_as_the_target_says() -> None:
     target = Scripted(TargetBusy("busy", retry_after=7), TargetBusy("busy", retry_after=0))
     to, stop = delivery(target)
-    to.write(points(1))
+    to.write(points(1), target)
     assert 7 <= stop.waits[0] <= 8
     assert stop.waits[1] <= 1
     assert len(target.content) == 1
@@ -117,7 +117,7 @@ def test_a_refused_token_is_said_once_and_tried_slowly(caplog: pytest.LogCapture
 def test_too_large_is_halved(size: int, most: int) -> None:
     target = MemoryTarget(lambda some: _refuse_if(BatchTooLarge("large"), len(some) > most))
     to, _ = delivery(target)
-    to.write(points(size))
+    to.write(points(size), target)
     assert len(target.content) == size
     assert max(target.writes) <= most
 
@@ -125,7 +125,7 @@ def test_too_large_is_halved(size: int, most: int) -> None:
 def test_one_point_that_is_too_large_is_set_aside(ledger: Ledger) -> None:
     target = MemoryTarget(lambda some: _refuse_if(BatchTooLarge("large"), any(point.seq == 102 for point in some)))
     to, _ = delivery(target, ledger)
-    to.write(points(5))
+    to.write(points(5), target)
     assert len(target.content) == 4
     assert [(letter.seq, letter.reason) for letter in ledger.dead_letters()] == [(102, "large")]
 
@@ -140,7 +140,7 @@ def test_exactly_the_refused_lines_are_set_aside(count: int, data: st.DataObject
         refused = [point.seq for point in some if point.seq in bad]
         if refused:
             if partial:
-                target.content |= {point.key: dict(point.fields) for point in some if point.seq not in bad}
+                target.take([point for point in some if point.seq not in bad])
             raise LinesRefused(f"bad: {refused[0]}")
 
     target = MemoryTarget(answer)
@@ -149,7 +149,7 @@ def test_exactly_the_refused_lines_are_set_aside(count: int, data: st.DataObject
         ledger = Ledger(folder, "memory")
         to, stop = delivery(target, ledger)
         to.fingerprint = "1-f"
-        to.write(points(count))
+        to.write(points(count), target)
         letters = ledger.dead_letters()
         ledger.close()
     assert {key[1] // 1000 + 100 for key in target.content} == set(range(100, 100 + count)) - bad
@@ -165,11 +165,12 @@ def test_a_command_gives_up_with_the_targets_own_error() -> None:
     target = Scripted(*[TargetUnreachable("away")] * 1_000)
     to, stop = delivery(target, forever=False)
     with pytest.raises(TargetUnreachable, match="away"):
-        to.write(points(1))
+        to.write(points(1), target)
     assert 15 < sum(stop.waits) < 60
-    to, stop = delivery(Scripted(TargetRefused("wrong token")), forever=False)
+    target = Scripted(TargetRefused("wrong token"))
+    to, stop = delivery(target, forever=False)
     with pytest.raises(TargetRefused, match="wrong token"):
-        to.write(points(1))
+        to.write(points(1), target)
     assert stop.waits == []
 
 
@@ -177,7 +178,7 @@ def test_stop_ends_the_waiting() -> None:
     target = Scripted(*[TargetUnreachable("away")] * 1_000)
     to, stop = delivery(target, limit=3)
     with pytest.raises(Stopped, match="away"):
-        to.write(points(1))
+        to.write(points(1), target)
     assert len(stop.waits) == 3
     assert target.content == {}
 
@@ -186,7 +187,7 @@ def test_batches_are_as_large_as_the_target_takes() -> None:
     target = MemoryTarget()
     target.batch = 4  # type: ignore[misc]
     to, _ = delivery(target)
-    to.write(points(10))
+    to.write(points(10), target)
     assert target.writes == [4, 4, 2]
 
 

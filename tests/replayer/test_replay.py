@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from homeiq.clock import DAY, SECOND
 from homeiq.errors import HomeiqError, TargetLocked
+from homeiq.replayer import projection
 from homeiq.replayer import replay as replaying
-from homeiq.replayer import windows
 from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.point import Point
 from homeiq.replayer.replay import Progress, follow, home_zone, replay, replay_to_output, target_lock
+from homeiq.replayer.scope import Scope
 from homeiq.settings import Settings
 from homeiq.storage.reader import LogReader
 
@@ -71,11 +72,11 @@ def test_a_replay_writes_everything_and_twice_the_same(memory: MemoryTarget, set
 
 
 def test_a_range_is_widened_to_whole_windows(memory: MemoryTarget, settings: Settings) -> None:
-    progress = replay(settings, DAY_0 + DAY + HOUR, DAY_0 + DAY + 2 * HOUR)
+    progress = replay(settings, Scope(DAY_0 + DAY + HOUR, DAY_0 + DAY + 2 * HOUR))
     assert progress.windows == 1
     assert {time // 1000 // DAY * DAY for _, time in memory.content} == {DAY_0 + DAY}
     assert len(memory.content) == 8
-    assert replay(settings, DAY_0 + 9 * DAY).windows == 0
+    assert replay(settings, Scope(DAY_0 + 9 * DAY)).windows == 0
 
 
 def test_stopped_in_the_middle_the_window_is_replayed_at_the_next_start(
@@ -86,7 +87,7 @@ def test_stopped_in_the_middle_the_window_is_replayed_at_the_next_start(
     with pytest.raises(HomeiqError, match="replayed at the next start"):
         replay(settings, stop=stop)
     assert ledger_states(settings.data_dir) == ["writing"]
-    replay(settings, DAY_0 + 2 * DAY)
+    replay(settings, Scope(DAY_0 + 2 * DAY))
     assert ledger_states(settings.data_dir) == ["stale", "done"], "the interrupted one is not forgotten"
 
 
@@ -99,7 +100,7 @@ def test_beside_a_follower_it_is_the_follower_who_does_it(memory: MemoryTarget, 
     seen: list[Progress] = []
     with target_lock(settings.data_dir, memory):
         stop = Waits(report("running", 0), report("running", 1), report("done", 2))
-        progress = replay(settings, DAY_0, stop=stop, watch=seen.append)
+        progress = replay(settings, Scope(DAY_0), stop=stop, watch=seen.append)
         with pytest.raises(TargetLocked, match="another process writes"):
             follow(settings, stop)
     assert progress.by_follower
@@ -136,7 +137,7 @@ def test_what_follows_drains_the_log_when_it_is_stopped(memory: MemoryTarget, se
 
 def test_output_has_exactly_the_range_that_was_asked_for(memory: MemoryTarget, settings: Settings) -> None:
     output = settings.data_dir / "points.lp"
-    progress = replay_to_output(settings.data_dir, str(output), DAY_0 + 6 * HOUR, DAY_0 + 12 * HOUR + 1)
+    progress = replay_to_output(settings, str(output), DAY_0 + 6 * HOUR, DAY_0 + 12 * HOUR + 1)
     content = parse(output.read_bytes().decode())
     assert {time for _, _, time in content} == {(DAY_0 + 6 * HOUR) * 1000, (DAY_0 + 12 * HOUR) * 1000}
     assert progress.counts.points == len(content) == 4
@@ -146,21 +147,21 @@ def test_output_has_exactly_the_range_that_was_asked_for(memory: MemoryTarget, s
 def test_output_that_was_not_completed_is_not_there(
     memory: MemoryTarget, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(windows, "BATCH", 5)
+    monkeypatch.setattr(projection, "BATCH", 5)
 
     def watch(progress: Progress) -> None:
         if progress.counts.points > 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        replay_to_output(settings.data_dir, str(tmp_path / "points.lp"), watch=watch)
+        replay_to_output(settings, str(tmp_path / "points.lp"), watch=watch)
     assert not list(tmp_path.glob("points.lp*"))
 
 
 def test_a_target_may_be_handed_in(memory: MemoryTarget, settings: Settings) -> None:
     seen: list[Point] = []
     memory.before = seen.extend
-    replay_to_output(settings.data_dir, "-", target=memory)
+    replay_to_output(settings, "-", target=memory)
     assert len(seen) == 24
 
 

@@ -7,18 +7,17 @@ from typing import Any
 
 import pytest
 from homeiq.clock import DAY, SECOND
-from homeiq.replayer import windows
+from homeiq.replayer import projection, windows
 from homeiq.replayer.normalizers.base import Reason
 from homeiq.replayer.normalizers.home_assistant import HomeAssistantNormalizer
 from homeiq.replayer.point import Point, line
+from homeiq.replayer.projection import rank_of, window_points
 from homeiq.replayer.windows import (
     Counts,
     Span,
     home_of,
     latest_in,
-    rank_of,
     whole_windows,
-    window_points,
     windows_between,
 )
 from homeiq.storage import maintenance
@@ -86,7 +85,7 @@ def test_the_lines_depend_on_the_records_alone(
         assert len(found) == len(expected)
         chance.shuffle(events)
         patch.setattr(windows, "PARTITION", partition)
-        patch.setattr(windows, "BATCH", batch)
+        patch.setattr(projection, "BATCH", batch)
         write_in_parts(data_dir / "other", [*events, *registries(DAY_0)], chance)
         assert lines(data_dir / "other") == expected
         for points in made(data_dir / "other"):

@@ -191,7 +191,7 @@ def test_a_folder_without_a_log_is_said(tmp_path: Path) -> None:
 def test_points_have_a_column_for_each_tag(tmp_path: Path) -> None:
     recorded(tmp_path, state("on"))
     for day, tag in (("2026-11-23", "entity_id"), ("2026-11-24", "region")):
-        path = points_folder(tmp_path) / f"date={day}" / segment_name(1, 1, 0)
+        path = points_folder(tmp_path) / "home_assistant" / f"date={day}" / segment_name(1, 1, 0)
         path.parent.mkdir(parents=True)
         table = pa.table(
             {

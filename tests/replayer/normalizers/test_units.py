@@ -1,7 +1,7 @@
 """Conversions are exact where the result is, and a difference has no offset."""
 
 import pytest
-from homeiq.replayer.normalizers.units import CONVERSIONS, convert
+from homeiq.replayer.normalizers.units import CONVERSIONS, convert, convert_to
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,3 +52,22 @@ def test_every_unit_is_converted_to_a_metric_one() -> None:
 def test_a_value_is_the_difference_from_the_units_zero(value: float, unit: str) -> None:
     zero = convert(0.0, unit)
     assert convert(value, unit) == pytest.approx(zero + convert(value, unit, difference=True), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "converted"),
+    [
+        (71.6, "°F", 22.0),
+        (22.0, "°C", 22.0),
+        (22.0, "hPa", None),
+        (22.0, "undefined", None),
+        (22.0, None, None),
+        (22.0, ["°C"], None),
+        (None, "°C", None),
+        (1e308, "°F", None),  # beyond a float on the way
+    ],
+)
+def test_only_what_is_of_the_kind_is_converted_to_it(
+    value: float | None, unit: object, converted: float | None
+) -> None:
+    assert convert_to("°C", value, unit) == converted

@@ -42,14 +42,14 @@ def target_in(data_dir: Path, files: Files | None = None, position: int = 0) -> 
 
 
 def replace(target: EmbeddedTarget, upto: int, *points: Point, start: int = DAY_0) -> None:
-    with target.window(start, upto) as writer:
+    with target.window(start, upto, "x") as writer:
         writer.write(points)
         writer.write([])
 
 
 def test_live_points_of_several_windows_and_their_tags(tmp_path: Path) -> None:
     target = target_in(tmp_path)
-    target.write([point(1), point(2, time=DAY_0 + DAY, b="y"), point(3)])
+    target.live("x").write([point(1), point(2, time=DAY_0 + DAY, b="y"), point(3)])
     assert found(tmp_path) == [(1, 1.0), (3, 1.0), (DAY, 1.0)]
     assert len(points_files(tmp_path)) == 2
     table = query(tmp_path, "SELECT measurement, a, b, entity_id FROM points ORDER BY time")
@@ -64,29 +64,29 @@ def test_many_small_writes_leave_few_files(tmp_path: Path) -> None:
     target = target_in(tmp_path)
     most = 0
     for seq in range(1, 501):
-        target.write([point(seq)])
-        most = max(most, len(all_parts(next(points_folder(tmp_path).iterdir()))))
+        target.live("x").write([point(seq)])
+        most = max(most, len(all_parts(next(points_folder(tmp_path).glob("x/date=*")))))
     assert most <= 30
     assert found(tmp_path) == [(seq, 1.0) for seq in range(1, 501)]
 
 
 def test_a_window_is_replaced_as_a_whole(tmp_path: Path) -> None:
     target = target_in(tmp_path)
-    target.write([point(seq) for seq in range(1, 6)])
-    target.write([point(9, time=DAY_0 + DAY)])
+    target.live("x").write([point(seq) for seq in range(1, 6)])
+    target.live("x").write([point(9, time=DAY_0 + DAY)])
     replace(target, 7, point(3, 5.0), point(4, 6.0))
     assert found(tmp_path) == [(3, 5.0), (4, 6.0), (DAY, 1.0)]
     replace(target, 7)
     assert found(tmp_path) == [(DAY, 1.0)]
     replace(target, 7, start=DAY_0 + 5 * DAY)
-    target.write([point(8)])
+    target.live("x").write([point(8)])
     assert found(tmp_path) == [(8, 1.0), (DAY, 1.0)]
 
 
 def test_a_window_that_is_not_completed_stays(tmp_path: Path) -> None:
     target = target_in(tmp_path)
-    target.write([point(1)])
-    with suppress(ZeroDivisionError), target.window(DAY_0, 9) as writer:
+    target.live("x").write([point(1)])
+    with suppress(ZeroDivisionError), target.window(DAY_0, 9, "x") as writer:
         writer.write([point(1, 7.0)])
         raise ZeroDivisionError
     assert found(tmp_path) == [(1, 1.0)]
@@ -94,9 +94,9 @@ def test_a_window_that_is_not_completed_stays(tmp_path: Path) -> None:
 
 def test_what_was_not_accounted_for_is_taken_away_at_the_next_start(tmp_path: Path) -> None:
     target = target_in(tmp_path)
-    target.write([point(seq) for seq in (1, 2)])
-    target.write([point(seq) for seq in (3, 4)])
-    target_in(tmp_path, position=2).write([point(3, 9.0)])
+    target.live("x").write([point(seq) for seq in (1, 2)])
+    target.live("x").write([point(seq) for seq in (3, 4)])
+    target_in(tmp_path, position=2).live("x").write([point(3, 9.0)])
     assert found(tmp_path) == [(1, 1.0), (2, 1.0), (3, 9.0)]
 
 
@@ -105,7 +105,7 @@ def test_a_replay_from_a_shorter_log_hides_nothing_that_comes_later(tmp_path: Pa
     target = target_in(tmp_path)
     replace(target, 9, *(point(seq) for seq in range(1, 10)))
     replace(target, upto, *(point(seq, 2.0) for seq in range(1, upto + 1)))
-    target.write([point(upto + 1, 3.0)])
+    target.live("x").write([point(upto + 1, 3.0)])
     assert found(tmp_path) == [*((seq, 2.0) for seq in range(1, upto + 1)), (upto + 1, 3.0)]
 
 
@@ -134,7 +134,7 @@ def test_killed_anywhere_no_point_is_lost_or_stands_twice(story: list[tuple[str,
                     what, number = todo[0]
                     if what == "live":
                         new = range(position + 1, position + 1 + number)
-                        target.write([point(seq, float(len(todo))) for seq in new])
+                        target.live("x").write([point(seq, float(len(todo))) for seq in new])
                         expected |= dict.fromkeys(new, float(len(todo)))
                         position += number
                     else:
@@ -160,7 +160,7 @@ def test_several_points_of_one_write_are_one_file_of_a_window(tmp_path: Path) ->
     target = target_in(tmp_path)
     points = [point(seq) for seq in (9, 2, 7, 1)]
     assert target.batch > 10_000
-    target.write(points)
+    target.live("x").write(points)
     assert len(points_files(tmp_path)) == 1
 
 
@@ -170,14 +170,14 @@ def test_names_that_only_a_normalizer_cleans_are_refused_by_nobody(tmp_path: Pat
 
     target = target_in(tmp_path)
     fields: Any = {clean_name(name): 1.0 for name in names} | {"f": 1.0}
-    target.write([Point(Series("m", {"a": "x"}), fields, DAY_0 * 1000, 1)])
+    target.live("x").write([Point(Series("m", {"a": "x"}), fields, DAY_0 * 1000, 1)])
     assert found(tmp_path) == [(0, 1.0)]
 
 
 def test_times_far_away_have_windows_too(tmp_path: Path) -> None:
     target = target_in(tmp_path)
     early, late = -62_135_596_800 * SECOND, 253_402_300_799 * SECOND
-    target.write([point(1, time=early), point(2, time=-1), point(3, time=late)])
+    target.live("x").write([point(1, time=early), point(2, time=-1), point(3, time=late)])
     replace(target, 3, point(3, 2.0, late), start=late - late % DAY)
     assert found(tmp_path) == [(early - DAY_0, 1.0), (-1 - DAY_0, 1.0), (late - DAY_0, 2.0)]
 
@@ -195,11 +195,11 @@ def test_a_full_disk_is_an_error_that_time_may_mend(tmp_path: Path) -> None:
     target = target_in(tmp_path, files)
     files.full = True
     with pytest.raises(TargetUnreachable, match="No space left on device: make room"):
-        target.write([point(1)])
+        target.live("x").write([point(1)])
     with pytest.raises(TargetUnreachable, match="No space left"):
         replace(target, 1, point(1))
     files.full = False
-    target.write([point(1)])
+    target.live("x").write([point(1)])
     target.close()
     assert found(tmp_path) == [(1, 1.0)]
     (tmp_path / "file").write_text("")

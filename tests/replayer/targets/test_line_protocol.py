@@ -17,7 +17,7 @@ LINE = 'm,t=ü f="a\nb" 7\n'.encode()
 def test_a_file_appears_when_it_is_closed(tmp_path: Path) -> None:
     target = LineProtocolTarget(str(tmp_path / "out.lp"))
     target.connect(0)
-    with target.window(0, 1) as writer:
+    with target.window(0, 1, "x") as writer:
         writer.write([POINT, POINT])
     assert not (tmp_path / "out.lp").exists()
     target.close()

@@ -1,0 +1,128 @@
+"""`homeiq replay --plan` and `homeiq audit`: what a replay would change, and whether anything is to be changed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ..clock import to_iso
+from ..replayer.audit import Difference, Findings, audit, plan
+from ..replayer.scope import Scope
+from ..settings import Settings
+from ..storage.log import require_log
+from .terminal import print_json, print_line, say
+
+__all__ = ["prove", "show_plan"]
+
+_LINE_SECONDS = 10.0
+_SHOWN_FIELDS = 6
+
+
+def show_plan(settings: Settings, scope: Scope, *, as_json: bool) -> None:
+    """Print what a replay would change. Raises HomeiqError."""
+    require_log(settings.data_dir)
+    findings = plan(settings, scope, watch=_Watch().show)
+    if as_json:
+        print_json(_as_json(findings))
+        return
+    _print(findings)
+    changes = sum(tally.new + tally.changed + tally.removed for tally in findings.tallies.values())
+    print_line(f"a replay would change {changes:,} points in {findings.target}; nothing was written")
+
+
+def prove(settings: Settings, scope: Scope, *, as_json: bool) -> None:
+    """Print whether the target equals f(log); end with exit code 1 if it does not. Raises HomeiqError."""
+    require_log(settings.data_dir)
+    findings = audit(settings, scope, watch=_Watch().show)
+    if as_json:
+        print_json(_as_json(findings))
+    else:
+        _print(findings, only_differing=True)
+        print_line(_verdict(findings))
+    if findings.differs:
+        raise SystemExit(1)
+
+
+def _verdict(findings: Findings) -> str:
+    unchanged = sum(tally.unchanged for tally in findings.tallies.values())
+    differing = sum(tally.new + tally.changed + tally.removed for tally in findings.tallies.values())
+    parts = [f"{unchanged:,} points of {findings.target} are as the log makes them"]
+    if differing:
+        parts.append(f"{differing:,} are not: homeiq replay repairs them")
+    if findings.not_yet_projected:
+        late = "" if findings.followed else ", and no follower runs"
+        parts.append(f"not yet projected: {findings.not_yet_projected:,} records{late}")
+    if findings.refused:
+        parts.append(f"{findings.refused:,} were refused by the target (homeiq dead-letters)")
+    if findings.foreign:
+        parts.append(f"{findings.foreign:,} points are not ours, and stay")
+    return "; ".join([*parts, *findings.problems])
+
+
+class _Watch:
+    """Progress on stderr: a line that is written over on a terminal, else a line every 10 s."""
+
+    def __init__(self) -> None:
+        self._began = self._said = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+
+    def show(self, findings: Findings) -> None:
+        now = time.monotonic()
+        if now - self._said < (0.5 if self._terminal else _LINE_SECONDS):
+            return
+        self._said = now
+        done, total = findings.windows_done, findings.windows
+        left = (now - self._began) / done * (total - done) if done else 0.0
+        text = f"compared {done}/{total} windows, {left:,.0f} s left"
+        if self._terminal:
+            sys.stderr.write(f"\r{text}\x1b[K" if done < total else "\r\x1b[K")
+            sys.stderr.flush()
+        else:
+            say(text)
+
+
+def _as_json(findings: Findings) -> dict[str, Any]:
+    facts = asdict(findings)
+    facts["tallies"] = [asdict(tally) | {"day": to_iso(tally.day)[:10]} for tally in _in_order(findings)]
+    facts["differs"] = findings.differs
+    return facts
+
+
+def _in_order(findings: Findings) -> list[Any]:
+    return [findings.tallies[key] for key in sorted(findings.tallies, key=lambda key: (key[1], key[0]))]
+
+
+def _print(findings: Findings, *, only_differing: bool = False) -> None:
+    tallies = [tally for tally in _in_order(findings) if tally.differs or not only_differing]
+    if tallies:
+        table = Table(show_edge=False, header_style="bold")
+        table.add_column("day")
+        table.add_column("measurement")
+        for name in ("new", "changed", "removed", "unchanged"):
+            table.add_column(name, justify="right")
+        for tally in tallies:
+            counts = (tally.new, tally.changed, tally.removed, tally.unchanged)
+            table.add_row(to_iso(tally.day)[:10], tally.measurement, *(f"{count:,}" for count in counts))
+        Console(highlight=False, markup=False).print(table)
+    for example in findings.examples:
+        print_line(_example(example))
+
+
+def _example(one: Difference) -> str:
+    """Return one line: where, and the fields that differ, before → after."""
+    where = ",".join(f"{name}={value}" for name, value in one.tags.items() if value != "none")
+    before, after = one.before or {}, one.after or {}
+    names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    shown = "; ".join(f"{name}: {_said(before, name)} → {_said(after, name)}" for name in names[:_SHOWN_FIELDS])
+    more = f"; and {len(names) - _SHOWN_FIELDS} more" if len(names) > _SHOWN_FIELDS else ""
+    return f"  {one.kind} {one.measurement} {to_iso(one.time // 1000)[:19]}Z {where}: {shown}{more}"
+
+
+def _said(fields: Mapping[str, Any], name: str) -> str:
+    return repr(fields[name]) if name in fields else "nothing"

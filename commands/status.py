@@ -1,0 +1,149 @@
+"""`homeiq status` and `homeiq dead-letters`: what is recorded, what is projected, and what is not, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ..clock import DAY, to_iso, window_of
+from ..errors import LogError
+from ..recorder.control import ask
+from ..replayer.ledger import Ledger
+from ..replayer.normalizers.registry import fingerprint, normalizers, with_retired
+from ..replayer.replay import open_target, target_is_followed
+from ..settings import Settings
+from ..storage.log import require_log
+from ..storage.reader import LogReader
+from .terminal import print_json, print_line
+
+__all__ = ["dead_letters", "status"]
+
+
+def status(settings: Settings, *, as_json: bool) -> None:
+    """Print what the recorder and the ledger say. Raises LogError."""
+    require_log(settings.data_dir)
+    recorder = _recorder(settings.data_dir)
+    targets = [_target(settings)]
+    if as_json:
+        print_json({"data_dir": str(settings.data_dir), "recorder": recorder, "targets": targets})
+        return
+    _print_recorder(recorder)
+    for target in targets:
+        _print_target(target)
+
+
+def _recorder(data_dir: Path) -> dict[str, Any] | None:
+    """Return the running recorder's live facts; None if none runs."""
+    try:
+        return ask(data_dir, "status", timeout=5.0)
+    except LogError as error:
+        return {"problem": str(error)}
+
+
+def _target(settings: Settings) -> dict[str, Any]:
+    target = open_target(settings)
+    ledger = Ledger(settings.data_dir, target.name)
+    try:
+        windows = ledger.windows()
+        stale = Counter(window.reason for window in windows if window.state in ("stale", "writing"))
+        end, position = LogReader(settings.data_dir).end(), ledger.position
+        return {
+            "name": target.name,
+            "title": target.title,
+            "followed": target_is_followed(settings.data_dir, target),
+            "log_end": end,
+            "projected_to": position,
+            "behind": max(0, end - position),
+            "windows": len(windows),
+            "stale": dict(stale.most_common()),
+            "changed": _changed(settings, ledger),
+            "dead_letters": len(ledger.dead_letters()),
+        }
+    finally:
+        ledger.close()
+        target.close()
+
+
+def _changed(settings: Settings, ledger: Ledger) -> dict[str, dict[str, int]]:
+    """Return by normalizer how many windows it has made otherwise than it would now, and how many records they hold."""
+    from ..replayer.windows import scan_for
+    from ..storage.view import LogView
+
+    found: dict[str, dict[str, int]] = {}
+    view: LogView | None = None
+    for normalizer in with_retired(normalizers(settings.section, settings.replay.choice()), ledger):
+        now = fingerprint(normalizer)
+        days = [
+            window.start
+            for window in ledger.windows(normalizer=normalizer.name)
+            if window.fingerprint and window.fingerprint != now and window.state in ("done", "live")
+        ]
+        if days:
+            view = view or LogView(settings.data_dir)
+            tables = scan_for(view, normalizer, ["time"], start=min(days), end=max(days) + DAY)
+            wanted = set(days)
+            times = (stamp.value for table in tables for stamp in table["time"])
+            events = sum(window_of(time) in wanted for time in times)
+            found[normalizer.name] = {"windows": len(days), "events": events}
+    return found
+
+
+def _print_recorder(recorder: dict[str, Any] | None) -> None:
+    if recorder is None:
+        print_line("recorder   does not run")
+        return
+    if problem := recorder.get("problem"):
+        print_line(f"recorder   {problem}")
+    if "durable_seq" in recorder:
+        print_line(
+            f"recorder   runs; record {recorder['durable_seq']:,} is durable, {recorder['dropped']:,} were dropped"
+        )
+    for source in recorder.get("sources", []):
+        since = f" since {to_iso(source['since'])[:19]}Z" if source.get("since") else ""
+        words = f"connected{since}" if source["connected"] else f"not connected{since}: {source['reason']}"
+        print_line(f"  {source['name']:<20} {words}; {source['events']:,} events")
+        for warning in source.get("warnings", []):
+            print_line(f"  {'':<20} {warning}")
+
+
+def _print_target(target: dict[str, Any]) -> None:
+    words = "followed" if target["followed"] else "nobody follows the log into it"
+    print_line(
+        f"target     {target['title']}: {words}; projected up to record {target['projected_to']:,}",
+    )
+    if target["behind"]:
+        print_line(f"  not yet projected: {target['behind']:,} records")
+    for reason, count in target["stale"].items():
+        print_line(f"  stale: {count:,} windows, since {reason}")
+    for name, changed in target["changed"].items():
+        print_line(
+            f"  changed: the normalizer {name}; {changed['windows']:,} windows with {changed['events']:,} events are as it"
+            " made them before (homeiq replay --stale redoes them)"
+        )
+    if target["dead_letters"]:
+        print_line(f"  refused: {target['dead_letters']:,} points (homeiq dead-letters)")
+
+
+def dead_letters(settings: Settings, *, show: bool, retry: bool, as_json: bool) -> None:
+    """Print which points the target refused and why; `show` their lines, or `retry` them. Raises LogError."""
+    require_log(settings.data_dir)
+    target = open_target(settings)
+    ledger = Ledger(settings.data_dir, target.name)
+    try:
+        letters = ledger.dead_letters()
+        if retry:
+            windows = sorted({(window_of(letter.time), letter.normalizer) for letter in letters})
+            ledger.mark_stale([(start, name, "refused points are tried again") for start, name in windows])
+            print_line(f"{len(letters):,} points are tried again: {len(windows):,} windows are stale now")
+        elif as_json:
+            names = ("normalizer", "seq", "time", "line", "reason", "fingerprint", "at")
+            print_json([{name: getattr(letter, name) for name in names} for letter in letters])
+        else:
+            for letter in letters:
+                line = f": {letter.line}" if show else ""
+                print_line(f"{letter.seq:>12} {to_iso(letter.time)[:19]}Z {letter.normalizer} {letter.reason}{line}")
+            print_line(f"{len(letters):,} points were refused by {target.title}")
+    finally:
+        ledger.close()
+        target.close()
