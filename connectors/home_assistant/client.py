@@ -110,17 +110,23 @@ class HomeAssistantConnector(Connector, Historian):
         protocol = HomeAssistantProtocol(self._settings.token.get_secret_value(), listens=False)
         talking = asyncio.create_task(self._converse(socket, _Deaf(), protocol))
         try:
-            while self._session is None or self._session.since is None:
-                await asyncio.wait({talking}, timeout=_LOOK_SECONDS)
-                if talking.done():
-                    await talking
+            await self._until_asked_in(talking)
             yield self
-        except (ConnectionClosed, TimeoutError):
-            raise SourceUnreachable("the connection to Home Assistant ended", place=self._settings.url) from None
         finally:
             talking.cancel()
             await asyncio.gather(talking, return_exceptions=True)
             await socket.close()
+
+    async def _until_asked_in(self, talking: asyncio.Task[None]) -> None:
+        """Wait until questions are answered. Raises SourceError."""
+        while self._session is None or self._session.since is None:
+            await asyncio.wait({talking}, timeout=_LOOK_SECONDS)
+            if talking.done():
+                try:
+                    await talking
+                except (ConnectionClosed, TimeoutError):
+                    pass
+                raise SourceUnreachable("the connection to Home Assistant ended", place=self._settings.url)
 
     def silent_seconds(self) -> float:
         """Return the seconds since a frame came, where the connection did not end in order; see Connector."""

@@ -11,7 +11,7 @@ from homeiq.connectors.home_assistant.client import HomeAssistantConnector
 from homeiq.recorder.backfill import Pace
 from homeiq.recorder.daemon import Recorder
 from homeiq.replayer.replay import replay_to_output
-from homeiq.settings import HomeAssistantSettings, RecordingSettings
+from homeiq.settings import HomeAssistantSettings, RecordingSettings, Settings
 from homeiq.storage.sql import query
 from pydantic import SecretStr
 
@@ -38,11 +38,17 @@ async def until(what: str, condition: Callable[[], Any], seconds: float = 60.0) 
 
 @asynccontextmanager
 async def recording(
-    data_dir: Path, url: str, token: str, *, pace: Pace = QUICK, ping_seconds: float = 1.0
+    data_dir: Path,
+    url: str,
+    token: str,
+    *,
+    pace: Pace = QUICK,
+    ping_seconds: float = 1.0,
+    snapshot_seconds: float = 1.0,
 ) -> AsyncIterator[Recorder]:
     """Record into a folder, from the first snapshot to an orderly stop."""
     settings = HomeAssistantSettings(url=url, token=SecretStr(token))
-    connector = HomeAssistantConnector(settings, ping_seconds=ping_seconds, snapshot_seconds=1.0)
+    connector = HomeAssistantConnector(settings, ping_seconds=ping_seconds, snapshot_seconds=snapshot_seconds)
     recorder = Recorder(data_dir, RecordingSettings(group_seconds=0.05), [connector], pace=pace)
     running = asyncio.create_task(recorder.run())
     try:
@@ -73,7 +79,7 @@ def both_heard_from(*data_dirs: Path) -> int:
 
 def points(data_dir: Path, output: Path, since: int) -> Points:
     """Return what today's normalizers make of the states in a log, from a time on (microseconds UTC)."""
-    replay_to_output(data_dir, str(output), since, None)
+    replay_to_output(Settings(data_dir=data_dir), str(output), since, None)
     made = parse(output.read_text(encoding="utf-8"))
     return {key: fields for key, fields in made.items() if key[0] == "home_assistant_events"}
 

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 from homeiq.recorder import supervisor as module
+from homeiq.recorder.backfill import Pace
 from homeiq.recorder.daemon import Recorder
 
 from end_to_end.recorders import assert_same, both_heard_from, gaps, points, recording, rows, until
 from servers.home_assistant import HomeAssistantServer
 from servers.proxy import Mode, Proxy
+from servers.simulated import SimulatedServer
 from servers.websocket import Socket
 
 HOME = "home_assistant"
+SOON = Pace(after=0.2, look=0.01, pause=0.01, again=0.1)
 
 MODES: list[tuple[Mode, set[str]]] = [
     ("refuse", {"source_stopped", "connection_lost"}),
@@ -156,3 +159,42 @@ def test_home_assistant_is_restarted_its_token_changed_and_an_entity_renamed(
             key
         )
     assert_same(made, wanted)
+
+
+def test_a_simulated_home_has_a_history_too(tmp_path: Path) -> None:
+    with SimulatedServer() as home:
+
+        async def session() -> None:
+            async with (
+                Proxy(int(home.url.rpartition(":")[2])) as proxy,
+                recording(tmp_path / "undisturbed", home.url, home.token),
+                recording(tmp_path / "disturbed", proxy.url, home.token, pace=SOON) as recorder,
+            ):
+                await proxy.set("refuse")
+                await until("the loss to be noticed", lambda: not supervisor(recorder).connected)
+                for state in ("1", "2", "3"):
+                    await asyncio.to_thread(home.set_state, "sensor.simulated", state, {"n": state})
+                await asyncio.to_thread(home.delete_state, "sensor.simulated")
+                await asyncio.to_thread(home.set_state, "sensor.simulated", "4")
+                await proxy.set("pass")
+                await until(
+                    "the gap to be closed", lambda: supervisor(recorder).connected and not recorder.waiting(HOME)
+                )
+                await asyncio.sleep(0.1)
+
+        asyncio.run(session())
+        disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
+        assert [gap["closed"] for gap in gaps(disturbed)] == [True, False]
+        begun = both_heard_from(undisturbed, disturbed)
+        wanted, made = points(undisturbed, tmp_path / "u.lp", begun), points(disturbed, tmp_path / "d.lp", begun)
+        assert {fields["origin"] for fields in made.values()} == {"simulated"}
+        sensor = [
+            {
+                key[2]: (fields.get("state"), fields["removed"])
+                for key, fields in every.items()
+                if "simulated" in str(key)
+            }
+            for every in (wanted, made)
+        ]
+        assert sensor[0] == sensor[1]
+        assert [state for state, _ in sensor[0].values()] == ["1", "2", "3", None, "4"]
