@@ -1,8 +1,8 @@
 """Home Assistant's states → the measurement `home_assistant_events`. Pure.
 
-Reads `state_changed` events, and `state` records, which are one state of a snapshot or of the history: the same state
-gives the same point, whichever way it came. A pushed event may be flat (`new_state` beside `event_type`, without `data`),
-and its states may be only their texts.
+Reads `state_changed` events, and `state` records, which are one state of a snapshot or one row of the history: the same
+state gives the same point, whichever way it came. A pushed event may be flat (`new_state` beside `event_type`, without
+`data`), and its states may be only their texts.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class HomeAssistantNormalizer(Normalizer):
     """See the module."""
 
     name: ClassVar[str] = "home_assistant"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
     by_entity: ClassVar[bool] = True
     of_home: ClassVar[tuple[str, ...]] = (*HOME_TYPES, "weather")
@@ -102,6 +102,8 @@ class HomeAssistantNormalizer(Normalizer):
         entity_id = record.entity_id
         if entity_id is not None and entity_id.partition(".")[0] not in _DOMAINS_OF_TEXT:
             change = read_change(record)
+            if record.origin == "backfill" and change and not change.new_state.state:
+                change = None  # a removal, as the history tells it
             described = change and self._described_before(entity_id, bytes(change.new_state.attributes), home)
             if change and described:
                 return [self._state(record, change, described, home)]
@@ -113,7 +115,7 @@ class HomeAssistantNormalizer(Normalizer):
         except ValueError as error:
             raise SetAside(Reason.UNREADABLE, str(error)) from None
         if record.event_type == "state":
-            new, old, context = content, None, None
+            new, old, context = _state_of(content, record), None, None
         else:
             data = content.get("data") if isinstance(content, dict) else None
             if not isinstance(data, dict) or "new_state" not in data:
@@ -273,6 +275,18 @@ class _Described:
     device_class: str
     password: bool
     series: dict[str, Series] = field(default_factory=dict)  # by part of the day
+
+
+def _state_of(content: Any, record: Record) -> Any:
+    """Return the state that a record holds; None for a removal, which the history tells by a state of null or ''.
+
+    A row of the history has short names; whose it is stands in the record only.
+    """
+    if not isinstance(content, dict):
+        return content
+    if "s" in content and "state" not in content:
+        return None if content["s"] in (None, "") else {"state": content["s"], "attributes": content.get("a")}
+    return None if record.origin == "backfill" and content.get("state", 0) in (None, "") else content
 
 
 def _flat(record: Record, content: Any) -> dict[str, Any]:
