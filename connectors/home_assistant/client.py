@@ -7,7 +7,7 @@ import errno
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -92,10 +92,9 @@ class HomeAssistantConnector(Connector, Historian):
 
     async def reaches(self, entity_ids: Sequence[str], time: int) -> bool:
         """See Historian.reaches."""
-        return (await self._ask(COMMAND, **question(entity_ids, time, time, start_state=True))).strip() not in (
-            "{}",
-            "[]",
-        )
+        # A minute before, Home Assistant may just have begun: then there is a row of its start at the latest.
+        asked = question(entity_ids, time - _BEFORE, time, start_state=True)
+        return (await self._ask(COMMAND, **asked)).strip() not in ("{}", "[]")
 
     async def _ask(self, command: str, **arguments: object) -> str:
         """Return the text of an answer. Raises SourceUnreachable, CommandRefused."""
@@ -122,10 +121,8 @@ class HomeAssistantConnector(Connector, Historian):
         while self._session is None or self._session.since is None:
             await asyncio.wait({talking}, timeout=_LOOK_SECONDS)
             if talking.done():
-                try:
+                with suppress(ConnectionClosed, TimeoutError):
                     await talking
-                except (ConnectionClosed, TimeoutError):
-                    pass
                 raise SourceUnreachable("the connection to Home Assistant ended", place=self._settings.url)
 
     def silent_seconds(self) -> float:
