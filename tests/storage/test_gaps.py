@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from homeiq.clock import SECOND, from_iso
-from homeiq.storage.gaps import DEAD_AFTER, MISSING, SENTENCES, Gap, GapReason, Listening, combined, gaps_of
 from homeiq.storage.gap_view import SCHEMA
+from homeiq.storage.gaps import DEAD_AFTER, MISSING, SENTENCES, Gap, GapReason, Listening, combined, gaps_of
 from homeiq.storage.log import EventLog
 from homeiq.storage.record import Event, housekeeping_event
 from homeiq.storage.sql import query
