@@ -7,8 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from ..clock import SECOND, Clock, SystemClock
 from ..connectors.base import Connector, Poller
 from ..connectors.historian import Historian
-from ..settings import RecordingSettings
+from ..settings import HttpSettings, RecordingSettings
 from ..storage.gaps import RECORDER, Gap
 from ..storage.log import EventLog
 from ..storage.record import housekeeping_event
@@ -26,6 +25,8 @@ from .backfills import Backfills
 from .companion import Companion
 from .connection import Connection
 from .control import ControlServer
+from .disk import MEASURE_SECONDS
+from .health import Health
 from .intake import Intake
 from .latest import Latest
 from .schedule import Polling, Schedule
@@ -97,6 +98,8 @@ class Recorder:
             for poller in pollers(self._latest.home_config)
         ]
         self.polls = Schedule(pollings, self._clock)
+        self.health = Health(self.log, self.intake, settings, self._clock)
+        self.health.sources = self.source_states
         self._sealer = Sealer(self.log, self.intake, settings, self._clock)
         self._clock_offset = self._wall_minus_monotonic()
 
@@ -108,8 +111,11 @@ class Recorder:
         """Return what records whether a source is listened to: one for each source, made before `run`."""
         return Connection(source, self.intake, self._clock, self._latest.listened.open(source))
 
-    async def run(self, watcher: Watcher | None = None) -> None:
-        """Record until `stop`, SIGTERM or SIGINT; `watcher` runs beside it. Afterwards everything taken is durable."""
+    async def run(self, watcher: Watcher | None = None, http: HttpSettings | None = None) -> None:
+        """Record until `stop`, SIGTERM or SIGINT, and listen as `http` says; `watcher` runs beside it.
+
+        Afterwards everything taken is durable.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
@@ -134,6 +140,7 @@ class Recorder:
         beside.append(asyncio.create_task(self._watch_clock(scheduler)))
         self.polls.start(scheduler)
         _log.info("recording into %s", self.log.data_dir)
+        answering = self._answer(http)
         try:
             await self._stop.wait()
         finally:
@@ -141,6 +148,7 @@ class Recorder:
             scheduler.shutdown(wait=False)
             await _cancel(sources)
             await control.stop()
+            await _cancel(answering)
             await self._close(writing)
             if self._companion:
                 await self._companion.end(FOLLOWER_GRACE_SECONDS)
@@ -157,14 +165,16 @@ class Recorder:
 
     def status(self) -> dict[str, Any]:
         """Return the recorder's live facts, as JSON may hold them."""
-        return {
-            "durable_seq": self.intake.durable_seq,
-            "taken": self.intake.taken,
-            "dropped": self.intake.dropped,
-            "left_out": self.intake.left_out,
-            "problem": self.intake.problem,
-            "sources": [asdict(state) for state in self.source_states],
-        }
+        return self.health.status()
+
+    def _answer(self, http: HttpSettings | None) -> list[asyncio.Task[None]]:
+        """Begin to listen for HTTP, where it is wanted: only then aiohttp is loaded."""
+        if http is None or not http.enabled:
+            return []
+        from .http import HttpServer
+
+        server = HttpServer(http, self.health, self._latest.keys, self._clock)
+        return [asyncio.create_task(server.run())]
 
     @property
     def source_states(self) -> list[SourceState]:
@@ -193,6 +203,9 @@ class Recorder:
     def _schedule(self) -> AsyncIOScheduler:
         scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None})
         scheduler.add_job(self._heartbeat, "interval", seconds=self._settings.heartbeat_seconds)
+        scheduler.add_job(
+            self.health.measure_disk, "interval", seconds=MEASURE_SECONDS, next_run_time=datetime.now(UTC)
+        )
         scheduler.add_job(self._sealer.seal_if_due, "interval", seconds=_SEAL_CHECK_SECONDS)
         scheduler.start()
         return scheduler

@@ -143,7 +143,7 @@ def times_of(table: pa.Table) -> Iterator[tuple[str, int]]:
 
 def records_of(table: pa.Table) -> list[Record]:
     """Return the rows of a table of the log's columns as records."""
-    return [Record(*row) for row in zip(*columns_of(table), strict=True)]
+    return list(map(Record, *columns_of(table)))
 
 
 class LogReader:
