@@ -102,11 +102,6 @@ class Intake:
         self._writer = ThreadPoolExecutor(1, "log-writer")
 
     @property
-    def pressure(self) -> float:
-        """How full the memory for waiting events is: 0 … 1."""
-        return (self._bytes + self._flushing_bytes) / self._settings.buffer_bytes
-
-    @property
     def unsynced(self) -> tuple[int, int]:
         """How many records, and about how many bytes, have been taken and are not durable yet."""
         return len(self._events) + self._flushing, self._bytes + self._flushing_bytes
@@ -115,6 +110,11 @@ class Intake:
     def dropping(self) -> bool:
         """Events are being dropped since the last group that could be written."""
         return self._drops.any
+
+    @property
+    def pressure(self) -> float:
+        """How full the memory for waiting events is: 0 … 1."""
+        return (self._bytes + self._flushing_bytes) / self._settings.buffer_bytes
 
     def take(self, event: Event, *, always: bool = False) -> None:
         """Take an event for recording; it is durable a group interval later at the latest. Never blocks.

@@ -40,9 +40,9 @@ SELECT seq, time, entity_id, state,
     CASE WHEN regexp_full_match(state, '-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?')
         AND isfinite(TRY_CAST(state AS DOUBLE)) THEN TRY_CAST(state AS DOUBLE) END AS value,
     CASE WHEN json_valid(raw) THEN coalesce(json_extract(raw,
-        CASE event_type WHEN 'state' THEN '$.attributes' ELSE '$.data.new_state.attributes' END),
-        CASE WHEN event_type = 'state' THEN json_extract(raw, '$.a')
-            WHEN source = 'pushed' THEN json_extract(raw, '$.new_state.attributes') END) END AS attributes,
+        CASE WHEN event_type = 'state_changed' THEN '$.data.new_state.attributes'
+            WHEN json_exists(raw, '$.attributes') THEN '$.attributes' ELSE '$.a' END),
+        CASE WHEN source = 'pushed' THEN json_extract(raw, '$.new_state.attributes') END) END AS attributes,
     origin
 FROM events WHERE event_type IN ('state_changed', 'state')
 """

@@ -101,9 +101,10 @@ class HomeAssistantNormalizer(Normalizer):
     def normalize(self, record: Record, home: HomeView) -> list[Point]:
         """Return the one point of a state; see Normalizer.normalize."""
         entity_id = record.entity_id
-        plain = record.origin != "backfill"  # a row of the history has another form
-        if plain and entity_id is not None and entity_id.partition(".")[0] not in _DOMAINS_OF_TEXT:
+        if entity_id is not None and entity_id.partition(".")[0] not in _DOMAINS_OF_TEXT:
             change = read_change(record)
+            if record.origin == "backfill" and change and not change.new_state.state:
+                change = None  # a removal, as the history tells it
             described = change and self._described_before(entity_id, bytes(change.new_state.attributes), home)
             if change and described:
                 return [self._state(record, change, described, home)]
