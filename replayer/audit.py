@@ -114,10 +114,10 @@ Watch = Callable[[Findings], None]
 
 
 def plan(
-    settings: Settings, scope: Scope, *, clock: Clock | None = None, watch: Watch = lambda found: None
+    settings: Settings, scope: Scope, *, to: str = "", clock: Clock | None = None, watch: Watch = lambda found: None
 ) -> Findings:
     """Return what a replay of this scope would change. Writes nothing. Raises TargetError, LogError."""
-    with _Reader(settings, clock or SystemClock()) as reader:
+    with _Reader(settings, to, clock or SystemClock()) as reader:
         view = LogView(settings.data_dir)
         for _ in reader.compare(scope, lambda start, name: view, settled=None):
             watch(reader.findings)
@@ -125,10 +125,10 @@ def plan(
 
 
 def audit(
-    settings: Settings, scope: Scope, *, clock: Clock | None = None, watch: Watch = lambda found: None
+    settings: Settings, scope: Scope, *, to: str = "", clock: Clock | None = None, watch: Watch = lambda found: None
 ) -> Findings:
     """Prove that the target equals f(log up to the ledger's position), or say where not. Raises TargetError, LogError."""
-    with _Reader(settings, clock or SystemClock()) as reader:
+    with _Reader(settings, to, clock or SystemClock()) as reader:
         findings, ledger = reader.findings, reader.ledger
         reader.check_marker()
         position = ledger.position
@@ -152,8 +152,8 @@ def audit(
 class _Reader:
     """Compares windows of one target with a log."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.target: Target = open_target(settings)
+    def __init__(self, settings: Settings, to: str, clock: Clock) -> None:
+        self.target: Target = open_target(settings, to)
         self.ledger = Ledger(settings.data_dir, self.target.name)
         self.findings = Findings(self.target.title)
         self._settings = settings
@@ -197,7 +197,7 @@ class _Reader:
         ]
         todo.sort(key=lambda one: one[1].window)
         self.findings.windows = len(todo)
-        home = home_of(whole)
+        home = home_of(whole, self._normalizers)
         for normalizer, span in todo:
             view = view_of(span.window, normalizer.name)
             only = PointFilter(scope, view, normalizer, span.window) if scope.filtered else None
@@ -206,7 +206,7 @@ class _Reader:
             for start, end in slices_of(view, normalizer, span.window):
                 differences = self._slice(part, max(start, oldest or start), end)
                 if differences and settled is not None:
-                    differences = _unsettled(differences, settled(), normalizer, start, end)
+                    differences = _unsettled(differences, settled(), normalizer, self._normalizers, (start, end))
                 for difference in differences:
                     self.findings.add(difference)
                 yield
@@ -265,11 +265,15 @@ def _difference(kind: str, point: Point, before: bytes | None) -> Difference:
 
 
 def _unsettled(
-    differences: Sequence[Difference], view: LogView, normalizer: Normalizer, start: int, end: int
+    differences: Sequence[Difference],
+    view: LogView,
+    normalizer: Normalizer,
+    known: Sequence[Normalizer],
+    span: tuple[int, int],
 ) -> list[Difference]:
     """Return the differences that are none of what a follower is just writing: the log has grown meanwhile."""
     now: dict[tuple[str, str, int], Mapping[str, Any]] = {}
-    for points in window_points(view, normalizer, home_of(view), start, end, Counts()):
+    for points in window_points(view, normalizer, home_of(view, known), *span, Counts()):
         for point in points:
             now[_name(point.series.measurement, point.series.tags, point.time)] = point.fields
     left = []

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from ..choice import Choice
 from ..clock import Clock, SystemClock
-from ..errors import Stopped, TargetLocked
+from ..errors import Stopped, TargetLocked, UsageError
 from ..settings import Settings
 from ..storage.files import LockHeld, lock_holder, locked
 from ..storage.log import log_id
@@ -28,7 +29,7 @@ from .normalizers.registry import fingerprint, normalizers, with_retired
 from .projection import window_points
 from .scope import Scope
 from .targets.base import Target
-from .targets.line_protocol import LineProtocolTarget
+from .targets.line_protocol import AppendedLinesTarget, LineProtocolTarget
 from .window_replay import WindowReplay
 from .windows import Counts, home_of, windows_between
 
@@ -71,15 +72,35 @@ class Progress:
 Watch = Callable[[Progress], None]
 
 
-def open_target(settings: Settings) -> Target:
-    """Return the target that the settings name: InfluxDB, or without one the embedded target."""
-    if settings.influxdb.url:
+def open_target(settings: Settings, name: str = "") -> Target:
+    """Return a target by its name in the settings, by default the first: InfluxDB, or without one the embedded target.
+
+    Raises UsageError for a name that is not there.
+    """
+    known = settings.all_targets()
+    chosen = known.get(name or next(iter(known)))
+    if chosen is None:
+        raise UsageError(f"there is no target {name}", hint=f"known are {', '.join(known)}")
+    if chosen.kind == "influxdb":
         from .targets.influxdb import InfluxDBTarget
 
-        return InfluxDBTarget(settings.influxdb)
+        return InfluxDBTarget(chosen)
+    if chosen.kind == "line_protocol":
+        return AppendedLinesTarget(chosen.path or Path())
     from .targets.embedded import EmbeddedTarget
 
     return EmbeddedTarget(settings.data_dir)
+
+
+def _choice(settings: Settings) -> Choice:
+    """Return what is projected; say what in it has no effect."""
+    choice = settings.replay.choice()
+    for event_type in choice.without_effect:
+        _log.warning(
+            "replay.exclude.event_types cannot leave out %s: exclude its domains, entities or entity_globs instead",
+            event_type,
+        )
+    return choice
 
 
 def home_zone(data_dir: Path) -> ZoneInfo:
@@ -128,19 +149,20 @@ def replay(
     settings: Settings,
     scope: Scope = _EVERYTHING,
     *,
+    to: str = "",
     adopt: bool = False,
     clock: Clock | None = None,
     stop: threading.Event | None = None,
     watch: Watch = lambda progress: None,
 ) -> Progress:
-    """Write anew every window that the scope overlaps.
+    """Write anew every window that the scope overlaps, in the target of the name `to`.
 
     `adopt` takes over a target that another log has written to. Where another process follows the log into this target,
     that one is asked to do it, and its progress is shown. Raises TargetError, LogError; Stopped when `stop` is set.
     """
     clock = clock or SystemClock()
     stop = stop or threading.Event()
-    target = open_target(settings)
+    target = open_target(settings, to)
     ledger = Ledger(settings.data_dir, target.name)
     try:
         with collecting_seldom():
@@ -176,7 +198,7 @@ class _Replay:
         self, settings: Settings, target: Target, ledger: Ledger, clock: Clock, stop: threading.Event, watch: Watch
     ) -> None:
         self._data_dir = settings.data_dir
-        self._normalizers = normalizers(settings.section, settings.replay.choice())
+        self._normalizers = normalizers(settings.section, _choice(settings))
         self._target = target
         self._ledger = ledger
         self._clock = clock
@@ -210,7 +232,7 @@ class _Replay:
         marking = Marking(self._target, self._ledger, self._delivery, log_id(self._data_dir), self._clock)
         marking.check(measurements_of(self._normalizers, self._ledger), view.last_seq, adopt=adopt)
         made_at = time.monotonic()
-        home = home_of(view)
+        home = home_of(view, self._normalizers)
         todo = [
             (normalizer, span)
             for normalizer in with_retired(self._normalizers, self._ledger)
@@ -252,12 +274,9 @@ def replay_to_output(
     """Write the points with times in [since, until) as line protocol: no ledger, no lock. Raises TargetError, LogError."""
     progress = Progress()
     view = LogView(settings.data_dir)
-    home = home_of(view)
-    todo = [
-        (normalizer, window)
-        for normalizer in normalizers(settings.section, settings.replay.choice())
-        for window in windows_between(view, normalizer, since, until)
-    ]
+    known = normalizers(settings.section, _choice(settings))
+    home = home_of(view, known)
+    todo = [(normalizer, window) for normalizer in known for window in windows_between(view, normalizer, since, until)]
     todo.sort(key=lambda one: one[1].window)
     progress.windows = len(todo)
     progress.days = len({span.window for _, span in todo})
@@ -280,16 +299,16 @@ def replay_to_output(
     return progress
 
 
-def follow(settings: Settings, stop: threading.Event, *, clock: Clock | None = None) -> None:
+def follow(settings: Settings, stop: threading.Event, *, to: str = "", clock: Clock | None = None) -> None:
     """Follow the log into the target until `stop` is set, then drain it. Raises TargetLocked, LogError."""
     clock = clock or SystemClock()
-    target = open_target(settings)
+    target = open_target(settings, to)
     ledger = Ledger(settings.data_dir, target.name)
     try:
         with target_lock(settings.data_dir, target), collecting_seldom():
             delivery = Delivery(target, ledger, clock, forever=True, stop=stop)
             Follower(
-                *(settings.data_dir, target, ledger, delivery, normalizers(settings.section, settings.replay.choice())),
+                *(settings.data_dir, target, ledger, delivery, normalizers(settings.section, _choice(settings))),
                 *(settings.replay, clock, stop),
             ).run()
     finally:

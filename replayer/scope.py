@@ -53,12 +53,14 @@ class Scope:
         spans = replayable(view, normalizer, ledger, self.since, self.until)
         if not self.stale:
             return spans
-        redone = {
-            window.start
-            for window in ledger.windows(normalizer=normalizer.name)
-            if window.state in ("stale", "writing") or (window.fingerprint and window.fingerprint != fingerprint)
-        }
-        return [span for span in spans if span.window in redone]
+        known = {window.start: window for window in ledger.windows(normalizer=normalizer.name)}
+        return [
+            span
+            for span in spans
+            if (window := known.get(span.window)) is None  # one that a changed normalizer now has points in, perhaps
+            or window.state in ("stale", "writing")
+            or (window.fingerprint and window.fingerprint != fingerprint)
+        ]
 
     def to_json(self) -> str:
         """Return it as text."""

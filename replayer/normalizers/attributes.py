@@ -22,7 +22,7 @@ from ...verbatim import storable
 from ..point import LARGEST_STRING, Field, clean_name
 from .units import convert
 
-__all__ = ["MOST_ATTRIBUTES", "AttributeFields", "UnitsOfAttributes", "json_text"]
+__all__ = ["MOST_ATTRIBUTES", "AttributeFields", "UnitsOfAttributes", "carries_credential", "json_text"]
 
 MOST_ATTRIBUTES: Final = 200
 """The first so many attributes of a state, by name, get fields of their own; the rest go to `attr_more_json`."""
@@ -32,9 +32,19 @@ UnitsOfAttributes = dict[str, tuple[str, bool]]
 
 _OWN_FIELD = frozenset({"friendly_name", "icon", "unit_of_measurement", "device_class"})
 _CREDENTIAL = re.compile(
-    r"access_token|entity_picture|token|password|passwd|secret|api_?key|credential|authsig", re.IGNORECASE
+    r"entity_picture|token|passw|pass_?(?:phrase|code)|(?:^|[\W_])(?:pass|pwd|psk)(?:$|[\W_])|secret|api[\W_]?key|credential"
+    r"|private[\W_]?key|authsig|authorization|bearer|cookie|webhook|cloudhook",
+    re.IGNORECASE,
 )
-_CREDENTIAL_VALUE = re.compile(r"[?&](?:access_|auth_)?(?:token|authsig|api_?key|password)=", re.IGNORECASE)
+"""Names of what is, or may contain, a credential."""
+
+_CREDENTIAL_VALUE = re.compile(
+    r"[?&;][^?&;=\s]*(?:token|sig|signature|key|passw(?:or)?d|pwd|secret|auth|credential)="  # of a URL's query
+    r"|://[^/?#\s]*:[^/?#\s]*@"  # a user with a password, in a URL
+    r"|/api/webhook/|\bbearer\s+\S{8}|\beyJ[\w-]+\.eyJ[\w-]+\."  # Home Assistant's webhooks, headers, JSON web tokens
+    r"|[\"'][^\"']*(?:token|passw|secret|api_?key|credential)[^\"']*[\"']\s*:",  # JSON inside a text
+    re.IGNORECASE,
+)
 _SUFFIXES = ("_str", "_bool", "_json")
 _CACHED = 20_000
 _PLAIN_LENGTH = LARGEST_STRING // 4
@@ -60,7 +70,7 @@ class AttributeFields:
                 continue
             kind = type(value)
             if kind is str:
-                if "=" in value or len(value) > _PLAIN_LENGTH or not value.isascii():
+                if len(value) > _PLAIN_LENGTH or not value.isascii() or _is_suspect(value):
                     text = self._text(value)
                     if text is None:
                         continue
@@ -98,7 +108,7 @@ class AttributeFields:
     def _json(self, value: Any) -> str | None:
         try:
             text = json_text(value)
-            if len(text) <= _PLAIN_LENGTH and "{" not in text and "=" not in text:
+            if len(text) <= _PLAIN_LENGTH and not _is_suspect(text):
                 return text  # a short list of plain values: nothing in it can carry a credential
             return self._text(_safe_json(text, value))
         except RecursionError:
@@ -106,7 +116,7 @@ class AttributeFields:
             return None
 
     def _text(self, value: str) -> str | None:
-        if _CREDENTIAL_VALUE.search(value):
+        if carries_credential(value):
             return None
         text = storable(value) or ""
         if len(text.encode()) > LARGEST_STRING:
@@ -125,6 +135,16 @@ class AttributeFields:
         self.left_out[reason] = self.left_out.get(reason, 0) + 1
 
 
+def carries_credential(text: str) -> bool:
+    """Tell whether a text carries a password, a token, or a URL with one in it."""
+    return _is_suspect(text) and _CREDENTIAL_VALUE.search(text) is not None
+
+
+def _is_suspect(text: str) -> bool:
+    """Tell whether a text has what every one that carries a credential has: quicker to find than the expression."""
+    return "=" in text or "/" in text or "{" in text or "earer" in text or "eyJ" in text or "EARER" in text
+
+
 def _ends_like_ours(attribute: str) -> bool:
     return attribute.rstrip("_").endswith(_SUFFIXES)
 
@@ -141,7 +161,8 @@ def json_text(value: Any) -> str:
 
 def _safe_json(text: str, value: Any) -> str:
     """Return a list or an object as JSON (`text` is all of it), without what carries a credential."""
-    return json_text(_without_credentials(value)) if _CREDENTIAL.search(text) else text
+    clean = _CREDENTIAL.search(text) or _CREDENTIAL_VALUE.search(text)
+    return json_text(_without_credentials(value)) if clean else text
 
 
 def _without_credentials(value: Any) -> Any:
@@ -149,7 +170,7 @@ def _without_credentials(value: Any) -> Any:
         return {key: _without_credentials(part) for key, part in value.items() if not _CREDENTIAL.search(str(key))}
     if isinstance(value, list):
         return [_without_credentials(part) for part in value]
-    return None if isinstance(value, str) and _CREDENTIAL_VALUE.search(value) else value
+    return None if isinstance(value, str) and carries_credential(value) else value
 
 
 def _without_infinities(value: Any) -> Any:

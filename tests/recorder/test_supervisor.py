@@ -90,6 +90,7 @@ def test_changes_are_recorded_and_said_once(monkeypatch: pytest.MonkeyPatch, cap
         "connected to the Script 1, 2 entities",
     ]
     assert not supervisor.state.connected
+    assert supervisor.state.warnings == ["a thing to know"], "of the last connection alone, though it was said before"
     assert len(delays) == 5
     assert all(delay <= 60 for delay in delays)
 

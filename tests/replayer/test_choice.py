@@ -33,7 +33,7 @@ NO_SENSORS = Exclude(domains=["sensor"], entities=["light.b"])
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryTarget:
     target = MemoryTarget()
-    monkeypatch.setattr(replaying, "open_target", lambda settings: target)
+    monkeypatch.setattr(replaying, "open_target", lambda settings, *_: target)
     return target
 
 
@@ -65,6 +65,12 @@ def test_a_choice_that_leaves_out_a_whole_window_still_replays_it(tmp_path: Path
     write_log(tmp_path, EVENTS)
     progress = replay(settings(tmp_path, Exclude(entity_globs=["*"])))
     assert (progress.windows, progress.windows_done, progress.counts.points) == (1, 1, 0)
+
+
+def test_what_has_no_effect_is_said(tmp_path: Path, memory: MemoryTarget, caplog: pytest.LogCaptureFixture) -> None:
+    write_log(tmp_path, EVENTS)
+    assert replay(settings(tmp_path, Exclude(event_types=["state_changed"]))).counts.points == 6
+    assert "replay.exclude.event_types cannot leave out state_changed" in caplog.text
 
 
 class Drained(threading.Event):

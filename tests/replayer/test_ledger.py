@@ -1,5 +1,6 @@
 """What was projected is remembered, all of an entry or nothing of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_the_position_moves_with_the_stale_marks_or_not_at_all(ledger: Ledger, t
 
 def test_requests_go_from_waiting_to_done(ledger: Ledger, tmp_path: Path) -> None:
     assert ledger.request(1) is None
-    number = ledger.ask(1, None)
+    number = ledger.ask("all")
     other = Ledger(tmp_path, "other")
     assert other.requests("waiting") == []
     other.close()
@@ -65,7 +66,7 @@ def test_requests_go_from_waiting_to_done(ledger: Ledger, tmp_path: Path) -> Non
     ledger.report(number, "running", windows=(1, 4), events=7, points=6, message="down")
     request = ledger.request(number)
     assert request is not None
-    assert (request.since, request.until, request.state) == (1, None, "running")
+    assert (request.scope, request.state) == ("all", "running")
     assert (request.windows_done, request.windows, request.events, request.points) == (1, 4, 7, 6)
     assert request.message == "down"
     ledger.report(number, "done")
@@ -73,11 +74,13 @@ def test_requests_go_from_waiting_to_done(ledger: Ledger, tmp_path: Path) -> Non
 
 
 def test_dead_letters_stand_once(ledger: Ledger) -> None:
-    letter = DeadLetter(7, 1, "line", "reason", "f")
-    ledger.set_aside([DeadLetter(9, 1, "x", "y", "f"), letter])
+    letter = DeadLetter("n", 7, 1, "line", "reason", "f")
+    ledger.set_aside([DeadLetter("n", 9, 1, "x", "y", "f"), DeadLetter("other", 9, 1, "x", "y", "f"), letter])
     ledger.set_aside([letter])
-    assert [found.seq for found in ledger.dead_letters()] == [7, 9]
-    assert ledger.dead_letters()[0] == letter
+    assert [found.seq for found in ledger.dead_letters()] == [7, 9, 9]
+    assert replace(ledger.dead_letters()[0], at=0) == letter
+    ledger.forget_letters("n", 1, 2)
+    assert [found.normalizer for found in ledger.dead_letters()] == ["other"]
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:

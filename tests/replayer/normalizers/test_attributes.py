@@ -111,11 +111,48 @@ SECRET = "S3CRET"
         {"video_url": f"http://x/?a=b&authSig={SECRET}"},
         {"nested": {"deep": [{"access_token": SECRET, "kept": 1}]}},
         {"nested": [f"/x?access_token={SECRET}", 1]},
+        {"stream_source": f"rtsp://user:{SECRET}@camera/live"},
+        {"urls": [f"rtsp://user:{SECRET}@camera/live"], "more": {"deep": [f"http://:{SECRET}@x"]}},
+        {"map": f"https://maps/?center=1&key={SECRET}"},
+        {"photo": f"https://s3/x?X-Amz-Date=1&X-Amz-Signature={SECRET}"},
+        {"photo": f"https://s3/x?X-Amz-Security-Token={SECRET}"},
+        {"link": f"https://home/api/webhook/{SECRET}", "webhook_id": SECRET, "cloudhook_url": SECRET},
+        {"header": f"Bearer {SECRET}{SECRET}", "headers": {"Authorization": f"Basic {SECRET}"}},
+        {"header": f"BEARER {SECRET}{SECRET}"},
+        {"session": f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.{SECRET}"},
+        {"setup": f'{{"user": "u", "password": "{SECRET}"}}'},
+        {"API Key": SECRET, "x-api-key": SECRET, "accessToken": SECRET, "refresh_token": SECRET},
+        {"wifi_psk": SECRET, "pwd": SECRET, "passphrase": SECRET, "pass_code": SECRET, "private_key": SECRET},
+        {"Authorization": SECRET, "cookie": SECRET, "pass": SECRET},
         {**{f"k{n:03}": n for n in range(300)}, "zz_token": SECRET, "zzz": {"password": SECRET}},
     ],
 )
 def test_no_credential_becomes_a_field(attributes: dict[str, Any]) -> None:
     assert SECRET not in str(fields_of(attributes))
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("passenger_count", "2"),
+        ("keypad", "locked"),
+        ("compass", "N"),
+        ("bypassed", "no"),
+        ("url", "http://host:8123/lovelace?kiosk=1"),
+        ("media_title", "Key = A minor; what a design"),
+        ("note", "a: b = {c}"),
+        ("time", "2026-11-23T15:48:33.184487+00:00"),
+        ("who", "anna@example.org"),
+        ("when", "meet at 12:30 @ home"),
+    ],
+)
+def test_what_only_looks_like_one_is_kept(attribute: str, value: str) -> None:
+    assert fields_of({attribute: value}) == {f"attr_{attribute}_str": value}
+    assert fields_of({"x": [value]}) == {"attr_x_json": json_text([value])}
+
+
+def test_of_an_object_only_the_credential_is_left_out() -> None:
+    assert fields_of({"a": {"url": f"rtsp://u:{SECRET}@h", "kept": 1}}) == {"attr_a_json": '{"url":null,"kept":1}'}
 
 
 def test_beyond_so_many_attributes_the_rest_is_one_field() -> None:

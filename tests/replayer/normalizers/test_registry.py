@@ -17,9 +17,9 @@ def test_the_fingerprint_is_the_same_each_time_and_changes_with_what_is_made(mon
     one, other = home_assistant.NORMALIZER(), home_assistant.NORMALIZER()
     before = fingerprint(one)
     assert before == fingerprint(other) == fingerprint(one)
-    assert before.startswith("1-")
+    assert before.startswith(f"{one.version}-")
     monkeypatch.setattr(home_assistant, "_units_of", lambda domain, attributes, home: None)
     assert fingerprint(one) != before
     monkeypatch.undo()
-    monkeypatch.setattr(type(one), "version", 2)
-    assert fingerprint(one) == "2" + before[1:]
+    monkeypatch.setattr(type(one), "version", 77)
+    assert fingerprint(one) == "77" + before[before.index("-") :]
