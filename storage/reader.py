@@ -132,7 +132,7 @@ def columns_of(table: pa.Table) -> list[list[Any]]:
 
 def records_of(table: pa.Table) -> list[Record]:
     """Return the rows of a table of the log's columns as records."""
-    return [Record(*row) for row in zip(*columns_of(table), strict=True)]
+    return list(map(Record, *columns_of(table)))
 
 
 class LogReader:

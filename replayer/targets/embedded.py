@@ -40,6 +40,8 @@ class EmbeddedTarget(Target):
 
     replaces = False
 
+    keeps_windows = True
+
     batch = 1_000_000
     """What the follower writes at once is accounted for at once: so it is one file of a window, not several."""
 
