@@ -81,6 +81,7 @@ def run(context: _Context) -> None:
 @click.option("--entity", metavar="GLOB", default="", help="Only points of these entities: light.*")
 @click.option("--source", metavar="NAME", default="", help="Only points of records of this source.")
 @click.option("--event-type", metavar="TYPE", default="", help="Only points of records of this event type.")
+@click.option("--target", metavar="NAME", default="", help="One of several targets; by default the first.")
 @click.option("--stale", is_flag=True, help="Only windows that are stale, or whose normalizer has changed.")
 @click.option("--plan", is_flag=True, help="Say what would change, and write nothing.")
 @click.option("--follow", is_flag=True, help="Follow the log for ever; late records are worked off in between.")
@@ -96,13 +97,13 @@ def replay(context: _Context, /, follow: bool, parent: int | None, **options: An
     from .commands.proof import show_plan
 
     asked = replays.ReplayOptions(**options)
-    if follow and asked != replays.ReplayOptions():
-        raise UsageError("--follow goes on for ever and takes no other option")
+    if follow and asked != replays.ReplayOptions(target=asked.target):
+        raise UsageError("--follow goes on for ever and takes no other option but --target")
     settings = context.settings
     if follow:
-        replays.follow(settings, parent)
+        replays.follow(settings, asked.target, parent)
     elif asked.plan:
-        show_plan(settings, asked.scope(settings.data_dir), as_json=asked.as_json)
+        show_plan(settings, asked.scope(settings.data_dir), to=asked.target, as_json=asked.as_json)
     else:
         replays.replay(settings, asked)
 
@@ -110,15 +111,16 @@ def replay(context: _Context, /, follow: bool, parent: int | None, **options: An
 @cli.command()
 @click.option("--since", metavar="TIME", help="Compare points from this time on; by default all.")
 @click.option("--until", metavar="TIME", help="Compare points before this time.")
+@click.option("--target", metavar="NAME", default="", help="One of several targets; by default the first.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @shared
-def audit(context: _Context, since: str | None, until: str | None, as_json: bool) -> None:
+def audit(context: _Context, since: str | None, until: str | None, target: str, as_json: bool) -> None:
     """Prove that the target equals what the log makes, or say where it does not (exit code 1)."""
     from .commands.proof import prove
     from .commands.replay import ReplayOptions
 
     settings = context.settings
-    prove(settings, ReplayOptions(since=since, until=until).scope(settings.data_dir), as_json=as_json)
+    prove(settings, ReplayOptions(since=since, until=until).scope(settings.data_dir), to=target, as_json=as_json)
 
 
 @cli.command()
@@ -132,15 +134,16 @@ def status(context: _Context, as_json: bool) -> None:
 
 
 @cli.command("dead-letters")
+@click.option("--target", metavar="NAME", default="", help="One of several targets; by default the first.")
 @click.option("--show", is_flag=True, help="Print the lines too.")
 @click.option("--retry", is_flag=True, help="Try them again: their windows are replayed.")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 @shared
-def dead_letters(context: _Context, show: bool, retry: bool, as_json: bool) -> None:
+def dead_letters(context: _Context, target: str, show: bool, retry: bool, as_json: bool) -> None:
     """Say which points the target refused for good, and why."""
     from .commands.status import dead_letters as list_letters
 
-    list_letters(context.settings, show=show, retry=retry, as_json=as_json)
+    list_letters(context.settings, to=target, show=show, retry=retry, as_json=as_json)
 
 
 @cli.command()
@@ -150,11 +153,12 @@ def dead_letters(context: _Context, show: bool, retry: bool, as_json: bool) -> N
 @click.option("--parquet", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write Parquet.")
 @shared
 def sql(context: _Context, query: str, form: str | None, parquet: Path | None) -> None:
-    """Ask DuckDB about the raw log: the views events, states and points. Works while the recorder writes.
+    """Ask DuckDB about the raw log: the views events, states, gaps and points. Works while the recorder writes.
 
     \b
     events  seq, time, received_at, source, origin, event_type, entity_id, state, raw
     states  seq, time, entity_id, state, value, attributes (JSON), origin
+    gaps    source, start, "end", seconds, reason, closed_from, closed_upto, closed, missing
     points  the embedded target: measurement, time, each tag a column, fields (JSON)
 
     Times are shown in UTC. For example:
@@ -168,6 +172,36 @@ def sql(context: _Context, query: str, form: str | None, parquet: Path | None) -
     table = ask(context.settings.data_dir, query)
     if table is not None:
         print_table(table, form or "table", parquet)
+
+
+@cli.command()
+@click.option("--since", metavar="TIME", help="Only gaps that lasted at this time or later: 2026-11-23, 7d, 36h.")
+@click.option("--source", metavar="NAME", help="Only gaps of this source: home_assistant, recorder, …")
+@click.option("--json", "as_json", is_flag=True, help="Print gaps and totals as JSON.")
+@shared
+def gaps(context: _Context, since: str | None, source: str | None, as_json: bool) -> None:
+    """List the intervals in which a source was not listened to, why, and how far each was closed afterwards.
+
+    Times are shown in UTC. The view `gaps` of `homeiq sql` has the same rows.
+    """
+    from .commands.gaps import gaps as list_gaps
+
+    list_gaps(context.settings.data_dir, since, source, as_json)
+
+
+@cli.command()
+@click.option("--since", metavar="TIME", required=True, help="Fetch states from this time on: 2026-11-23, 7d, 36h.")
+@click.option("--until", metavar="TIME", help="Fetch states before this time; by default until now.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@shared
+def backfill(context: _Context, since: str, until: str | None, as_json: bool) -> None:
+    """Fetch the states of a time range from Home Assistant's own history, and record those that are missing.
+
+    Gaps are closed so by themselves; this is for times before homeiq was there, and for a history that was repaired.
+    """
+    from .commands.backfill import backfill as fetch
+
+    fetch(context.settings, since, until, as_json)
 
 
 @cli.command()

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["loads", "strict_loads", "member", "elements", "storable"]
+__all__ = ["loads", "strict_loads", "member", "elements", "listed", "storable"]
 
 _DIGITS = 20
 """What has more is beyond 64 bits."""
@@ -110,14 +110,44 @@ def member(text: str, name: str) -> str | None:
 
 def elements(text: str) -> Iterator[tuple[str, Any]]:
     """Yield each element of a JSON array as (its text exactly as it stands there, its value); raises ValueError."""
-    place = _expect(text, 0, "[")
+    for start, end, value in _elements(text, 0):
+        if value is not _END:
+            yield text[start:end], value
+
+
+def listed(text: str) -> Iterator[tuple[str, str, Any]]:
+    """Yield each element of the arrays in a JSON object of arrays as (the array's name, the element's text, its value).
+
+    Reads no further than it is asked to. Raises ValueError.
+    """
+    place = _expect(text, 0, "{")
+    while text[place : place + 1] != "}":
+        name, place = _value_end(text, place)
+        place = _expect(text, place, ":")
+        for start, end, value in _elements(text, place):
+            if value is _END:
+                place = _skip_space(text, end)
+            else:
+                yield str(name), text[start:end], value
+        if text[place : place + 1] != "}":
+            place = _expect(text, place, ",")
+
+
+_END = object()
+
+
+def _elements(text: str, place: int) -> Iterator[tuple[int, int, Any]]:
+    """Yield the elements of the array at `place` as (start, end, value); at last _END, with where the array ends."""
+    place = _expect(text, place, "[")
     if text[place : place + 1] == "]":
+        yield place, place + 1, _END
         return
     while True:
         value, end = _value_end(text, place)
-        yield text[place:end], value
+        yield place, end, value
         end = _skip_space(text, end)
         if text[end : end + 1] == "]":
+            yield end, end + 1, _END
             return
         place = _expect(text, end, ",")
 

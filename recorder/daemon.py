@@ -15,10 +15,13 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from ..clock import SECOND, Clock, SystemClock
 from ..connectors.base import Connector, Poller
+from ..connectors.historian import Historian
 from ..settings import HttpSettings, RecordingSettings
-from ..storage.gaps import RECORDER
+from ..storage.gaps import RECORDER, Gap
 from ..storage.log import EventLog
 from ..storage.record import housekeeping_event
+from .backfill import Backfill, Pace
+from .backfills import Backfills
 from .companion import Companion
 from .connection import Connection
 from .control import ControlServer
@@ -57,17 +60,19 @@ class Recorder:
         connectors: Sequence[Connector],
         *,
         clock: Clock | None = None,
-        companion: Companion | None = None,
+        companions: Sequence[Companion] = (),
+        pace: Pace | None = None,
         purpose: str = "homeiq record",
         pollers: Callable[[HomeConfig], Sequence[Poller[Any]]] = lambda home_config: (),
     ) -> None:
         """Open the log; raises LogLocked, LogNotWritable, LogCorrupt.
 
-        `pollers` makes those that are configured, given what tells them of Home Assistant's configuration.
+        `pollers` makes those that are configured, given what tells them of Home Assistant's configuration. `pace` is how
+        slowly gaps are closed.
         """
         self._clock = clock or SystemClock()
         self._settings = settings
-        self._companion = companion
+        self._companions = companions
         self.log = EventLog(data_dir, purpose=purpose, rotate_records=settings.seal_records)
         for finding in self.log.findings:
             _log.warning("set aside: %s", finding)
@@ -80,6 +85,14 @@ class Recorder:
         self.supervisors = [
             Supervisor(connector, self.intake, self._clock, self.connection(connector.name)) for connector in connectors
         ]
+        self._backfills = Backfills(
+            [
+                Backfill(connector.name, connector, self.intake, self._latest, self._clock, pace)
+                for connector in connectors
+                if isinstance(connector, Historian)
+            ],
+            data_dir,
+        )
         pollings = [
             Polling(poller, self.intake, self._clock, self.connection(poller.name))
             for poller in pollers(self._latest.home_config)
@@ -107,7 +120,13 @@ class Recorder:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         control = ControlServer(
-            self.log.data_dir, {"position": self._position, "rotate": self._rotate, "status": self._status}
+            self.log.data_dir,
+            {
+                "position": self._position,
+                "rotate": self._rotate,
+                "status": self._status,
+                **self._backfills.answers(),
+            },
         )
         writing = asyncio.create_task(self.intake.run())
         await control.start()
@@ -115,7 +134,8 @@ class Recorder:
         self._started.connected(process=os.getpid())
         self._record_choice()
         sources = [asyncio.create_task(supervisor.run()) for supervisor in self.supervisors]
-        beside = [asyncio.create_task(self._companion.run())] if self._companion else []
+        sources += [asyncio.create_task(self._backfills.run())]
+        beside = [asyncio.create_task(companion.run()) for companion in self._companions]
         beside += [asyncio.ensure_future(watcher(self))] if watcher else []
         beside.append(asyncio.create_task(self._watch_clock(scheduler)))
         self.polls.start(scheduler)
@@ -130,9 +150,17 @@ class Recorder:
             await control.stop()
             await _cancel(answering)
             await self._close(writing)
-            if self._companion:
-                await self._companion.end(FOLLOWER_GRACE_SECONDS)
+            await asyncio.gather(*(companion.end(FOLLOWER_GRACE_SECONDS) for companion in self._companions))
             await _cancel(beside)
+
+    @property
+    def entities(self) -> Mapping[str, int]:
+        """All entities that were ever heard of, and the time of each one's latest state (microseconds UTC)."""
+        return self._latest.entities
+
+    def waiting(self, source: str) -> list[Gap]:
+        """Return the gaps of a source that have ended and are not closed yet, oldest first."""
+        return self._latest.listened.waiting(source)
 
     def status(self) -> dict[str, Any]:
         """Return the recorder's live facts, as JSON may hold them."""
@@ -210,14 +238,14 @@ class Recorder:
     def _record(self, what: str, **facts: object) -> None:
         self.intake.take(housekeeping_event(self._clock.now(), RECORDER, what, **facts))
 
-    async def _position(self) -> Mapping[str, Any]:
+    async def _position(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"durable_seq": self.intake.durable_seq}
 
-    async def _rotate(self) -> Mapping[str, Any]:
+    async def _rotate(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         await self.intake.in_writer(self.log.rotate)
-        return await self._position()
+        return await self._position(request)
 
-    async def _status(self) -> Mapping[str, Any]:
+    async def _status(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         return self.status()
 
 

@@ -111,16 +111,21 @@ class Intake:
         """Events are being dropped since the last group that could be written."""
         return self._drops.any
 
-    def take(self, event: Event) -> None:
+    @property
+    def pressure(self) -> float:
+        """How full the memory for waiting events is: 0 … 1."""
+        return (self._bytes + self._flushing_bytes) / self._settings.buffer_bytes
+
+    def take(self, event: Event, *, always: bool = False) -> None:
         """Take an event for recording; it is durable a group interval later at the latest. Never blocks.
 
-        What the settings leave out is counted and gone; what says nothing new is not recorded again. Only what is kept
-        here counts as known: a state of a snapshot that had to be dropped is new again in the next one.
+        What the settings leave out is counted and gone; what says nothing new is not recorded again, but with `always`.
+        Only what is kept here counts as known: a state of a snapshot that had to be dropped is new again in the next one.
         """
         if self._chooses and event.source == SOURCE and not self._choice.chosen(event):
             self.left_out += 1
             return
-        if not self._latest.is_new(event):
+        if not always and not self._latest.is_new(event):
             return
         size = len(event.raw) + _ENVELOPE_BYTES
         if self._bytes + self._flushing_bytes + size > self._settings.buffer_bytes and not self._has_reserve(event):

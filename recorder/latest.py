@@ -26,6 +26,7 @@ from ..storage.record import Event, Record
 from ..storage.tail import read_tail
 from .idempotency import Keys
 from .listened import Listened
+from .recent import Recent
 
 __all__ = ["Latest", "main"]
 
@@ -61,6 +62,7 @@ class Latest:
         self.entities: dict[str, int] = {}
         self.registries: dict[str, bytes] = {}
         self.listened = Listened()
+        self.recent = Recent()
         self.config = "{}"
 
     def home_config(self) -> dict[str, Any]:
@@ -99,6 +101,7 @@ class Latest:
         if event_type == "state_changed" or event_type == "state":
             if entity_id is None or event.source != SOURCE:
                 return
+            self.recent.add(entity_id, event.time)
             if event.origin in _HEARD:
                 self.entities[entity_id] = event.time
             elif event.origin == "backfill":
@@ -153,7 +156,9 @@ class Latest:
                 latest, reach = cls(), 0
         for place, (_, path) in enumerate(tails):
             before = tails[place + 1][0] if place + 1 < len(tails) else None
-            latest.learn(record for record in read_tail(path, before) if record.seq > reach)
+            records = read_tail(path, before)
+            latest.recent.learn(record for record in records if record.seq <= reach)
+            latest.learn(record for record in records if record.seq > reach)
         return latest
 
     @classmethod

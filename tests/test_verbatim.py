@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from homeiq.verbatim import elements, loads, member, storable, strict_loads
+from homeiq.verbatim import elements, listed, loads, member, storable, strict_loads
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -173,3 +173,22 @@ def test_a_strict_reading_takes_json_by_the_letter(text: str) -> None:
         assert by_the_letter
         assert json.dumps(value) == json.dumps(loads(text))
         assert type(value) is type(strictly) or isinstance(value, int | float)
+
+
+# --- an object of arrays ---------------------------------------------------------------------------------------------
+
+
+@given(st.dictionaries(st.text(max_size=3), st.lists(st.integers() | st.text(max_size=3), max_size=4), max_size=4))
+def test_elements_of_named_arrays(value: dict[str, list[Any]]) -> None:
+    for text in (json.dumps(value), json.dumps(value, indent=1), json.dumps(value, separators=(",", ":"))):
+        expected = [(name, element) for name, array in value.items() for element in array]
+        assert [(name, element) for name, _, element in listed(text)] == expected
+        assert [json.loads(part) for _, part, _ in listed(text)] == [element for _, element in expected]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "7", '{"a":1}', '{"a":[1}', '{"a":[1]', '{"a":[1],', '{"a" [1]}', '{"a":[1 2]}']
+)
+def test_what_is_no_object_of_arrays(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 (json's own, and ours)
+        list(listed(text))

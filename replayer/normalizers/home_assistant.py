@@ -1,8 +1,8 @@
 """Home Assistant's states → the measurement `home_assistant_events`. Pure.
 
-Reads `state_changed` events, and `state` records, which are one state of a snapshot or of the history: the same state
-gives the same point, whichever way it came. A pushed event may be flat (`new_state` beside `event_type`, without `data`),
-and its states may be only their texts.
+Reads `state_changed` events, and `state` records, which are one state of a snapshot or one row of the history: the same
+state gives the same point, whichever way it came. A pushed event may be flat (`new_state` beside `event_type`, without
+`data`), and its states may be only their texts.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..point import NONE, Field, FieldBlock, Point, Series
 from .attributes import AttributeFields, UnitsOfAttributes, carries_credential
 from .base import Normalizer, Reads, Reason, SetAside
 from .state_text import Change, Context, NewState, OldState, read_change
+from .states import state_of
 from .units import CONVERSIONS, convert
 
 __all__ = ["MEASUREMENT", "NORMALIZER", "HomeAssistantNormalizer", "number_of"]
@@ -84,7 +85,7 @@ class HomeAssistantNormalizer(Normalizer):
     """See the module."""
 
     name: ClassVar[str] = "home_assistant"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
     by_entity: ClassVar[bool] = True
     of_home: ClassVar[tuple[str, ...]] = (*HOME_TYPES, "weather")
@@ -102,6 +103,8 @@ class HomeAssistantNormalizer(Normalizer):
         entity_id = record.entity_id
         if entity_id is not None and entity_id.partition(".")[0] not in _DOMAINS_OF_TEXT:
             change = read_change(record)
+            if record.origin == "backfill" and change and not change.new_state.state:
+                change = None  # a removal, as the history tells it
             described = change and self._described_before(entity_id, bytes(change.new_state.attributes), home)
             if change and described:
                 return [self._state(record, change, described, home)]
@@ -113,7 +116,7 @@ class HomeAssistantNormalizer(Normalizer):
         except ValueError as error:
             raise SetAside(Reason.UNREADABLE, str(error)) from None
         if record.event_type == "state":
-            new, old, context = content, None, None
+            new, old, context = state_of(content, record), None, None
         else:
             data = content.get("data") if isinstance(content, dict) else None
             if not isinstance(data, dict) or "new_state" not in data:
@@ -262,18 +265,6 @@ class HomeAssistantNormalizer(Normalizer):
         return series
 
 
-def _flat(record: Record, content: Any) -> dict[str, Any]:
-    """Return what holds the states of a pushed event that has no `data` around them."""
-    if record.source != "pushed" or not isinstance(content, dict) or "new_state" not in content:
-        raise SetAside(Reason.INCOMPLETE, "there is no new_state")
-    return content
-
-
-def _whole(state: Any) -> Any:
-    """Return a state of which a pushed event gave only the text."""
-    return {"state": state} if isinstance(state, str) else state
-
-
 @dataclass(slots=True)
 class _Described:
     """What the attributes of an entity, and the registries, say: the same for many states."""
@@ -285,6 +276,18 @@ class _Described:
     device_class: str
     password: bool
     series: dict[str, Series] = field(default_factory=dict)  # by part of the day
+
+
+def _flat(record: Record, content: Any) -> dict[str, Any]:
+    """Return what holds the states of a pushed event that has no `data` around them."""
+    if record.source != "pushed" or not isinstance(content, dict) or "new_state" not in content:
+        raise SetAside(Reason.INCOMPLETE, "there is no new_state")
+    return content
+
+
+def _whole(state: Any) -> Any:
+    """Return a state of which a pushed event gave only the text."""
+    return {"state": state} if isinstance(state, str) else state
 
 
 def _text(value: Any) -> str:
