@@ -85,7 +85,7 @@ class HomeAssistantNormalizer(Normalizer):
     """See the module."""
 
     name: ClassVar[str] = "home_assistant"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
     by_entity: ClassVar[bool] = True
     of_home: ClassVar[tuple[str, ...]] = (*HOME_TYPES, "weather")
@@ -132,7 +132,10 @@ class HomeAssistantNormalizer(Normalizer):
         if record.entity_id is None or new.get("state") is None:
             raise SetAside(Reason.INCOMPLETE, "there is no entity_id, or no state")
         change = Change(NewState(new["state"], context=_context(new.get("context"))), before)
-        return self._state(record, change, self._describe(record.entity_id, new.get("attributes"), home), home)
+        described = self._describe(record.entity_id, new.get("attributes"), home)
+        if record.event_type == "state" and "context" not in new and _may_hide(record, new.get("attributes")):
+            described.password = True
+        return self._state(record, change, described, home)
 
     def _described_before(self, entity_id: str, attributes: bytes, home: HomeView) -> _Described | None:
         """Return what the text of an entity's attributes says; None if it must be read together with the rest.
@@ -297,6 +300,12 @@ def _text(value: Any) -> str:
 def _is_password(domain: str, attributes: Any) -> bool:
     """Tell whether Home Assistant hides a state as a password."""
     return domain in _DOMAINS_OF_TEXT and isinstance(attributes, dict) and attributes.get("mode") == "password"
+
+
+def _may_hide(record: Record, attributes: Any) -> bool:
+    """Tell whether a row of the history may be a password: Home Assistant's recorder does not keep the attribute `mode`."""
+    domain = (record.entity_id or "").partition(".")[0]
+    return domain in _DOMAINS_OF_TEXT and not (isinstance(attributes, dict) and "mode" in attributes)
 
 
 def _old_state(entity_id: str | None, content: Any) -> OldState | None:

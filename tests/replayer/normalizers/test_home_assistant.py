@@ -270,6 +270,18 @@ def test_a_row_without_a_state_is_a_removal(text: str) -> None:
         assert made.fields == fields | {"origin": "backfill"}
 
 
+@pytest.mark.parametrize("entity_id", ["text.code", "input_text.code"])
+def test_a_row_that_may_be_a_password_keeps_it_to_itself(entity_id: str) -> None:
+    """The history does not say `mode: password`: nobody can tell."""
+    fields = point_of(row(entity_id, '{"s":"S3CRET","a":{"friendly_name":"Code"},"lu":1.5}', "S3CRET")).fields
+    assert SECRET not in str(fields)
+    assert (fields["available"], fields["friendly_name"]) == (True, "Code")
+    fields = point_of(row(entity_id, '{"s":"unavailable","a":{},"lu":1.5}', "unavailable")).fields
+    assert fields["state"] == "unavailable"
+    fields = point_of(row(entity_id, '{"s":"plain","a":{"mode":"text"},"lu":1.5}', "plain")).fields
+    assert fields["state"] == "plain"
+
+
 def test_an_empty_state_that_was_heard_is_a_state() -> None:
     assert point_of(state("sensor.a", "", NOON)).fields["removed"] is False
 
