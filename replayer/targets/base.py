@@ -15,7 +15,8 @@ __all__ = ["Ghost", "Stored", "Target", "WindowWriter"]
 class Stored(NamedTuple):
     """A point as a target holds it: only the tags and fields that it has, its time in nanoseconds UTC.
 
-    A number comes as an int or a float, whatever its type there. One without the field `origin` is not ours.
+    A number comes as an int or a float, whatever its type there: a float of 2^53 or more as an int that rounds to it. One
+    without the field `origin` is not ours.
     """
 
     measurement: str
