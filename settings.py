@@ -30,6 +30,7 @@ from pydantic_settings import SettingsError as UnreadableVariable
 
 from .choice import Choice, Exclude, Include
 from .errors import SettingsError
+from .layout import LayoutName, LayoutOptions, RepeatEvery
 
 __all__ = [
     "HttpUrl",
@@ -140,6 +141,16 @@ class ReplaySettings(_Section):
     poll_seconds: float = Field(default=0.5, gt=0, description="seconds between two looks at the log's end")
     include: Include = Field(default=Include(), description="what of the log is projected; by default all")
     exclude: Exclude = Field(default=Exclude(), description="what of the log is not projected")
+    layout: LayoutName = Field(
+        default="homeiq", description="homeiq, or home_assistant: as its influxdb integration writes"
+    )
+    layout_options: LayoutOptions = Field(
+        default=LayoutOptions(),
+        description="options of the layout home_assistant, by their names in configuration.yaml",
+    )
+    repeat_state_every: RepeatEvery = Field(
+        default=None, description="so often, such as 1h, each entity's last state is written again; by default never"
+    )
 
     def choice(self) -> Choice:
         """Return what is projected."""

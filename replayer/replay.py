@@ -188,7 +188,7 @@ class _Replay:
         self, settings: Settings, target: Target, ledger: Ledger, clock: Clock, stop: threading.Event, watch: Watch
     ) -> None:
         self._data_dir = settings.data_dir
-        self._normalizers = normalizers(settings.section, _choice(settings))
+        self._normalizers = normalizers(settings.section, _choice(settings), settings.replay)
         self._target = target
         self._ledger = ledger
         self._clock = clock
@@ -267,7 +267,7 @@ def replay_to_output(
     home = home_of(view)
     todo = [
         (normalizer, window)
-        for normalizer in normalizers(settings.section, _choice(settings))
+        for normalizer in normalizers(settings.section, _choice(settings), settings.replay)
         for window in windows_between(view, normalizer, since, until)
     ]
     todo.sort(key=lambda one: one[1].window)
@@ -301,7 +301,13 @@ def follow(settings: Settings, stop: threading.Event, *, clock: Clock | None = N
         with target_lock(settings.data_dir, target), collecting_seldom():
             delivery = Delivery(target, ledger, clock, forever=True, stop=stop)
             Follower(
-                *(settings.data_dir, target, ledger, delivery, normalizers(settings.section, _choice(settings))),
+                *(
+                    settings.data_dir,
+                    target,
+                    ledger,
+                    delivery,
+                    normalizers(settings.section, _choice(settings), settings.replay),
+                ),
                 *(settings.replay, clock, stop),
             ).run()
     finally:

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-ROOM_MODULES = ("choice", "errors", "clock", "settings", "verbatim")
+ROOM_MODULES = ("choice", "errors", "clock", "layout", "settings", "verbatim")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "storage": ROOM_MODULES,
     "connectors": ("storage", *ROOM_MODULES),
@@ -21,7 +21,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
     "clock": (),
     "verbatim": (),
-    "settings": ("choice", "errors"),
+    "layout": ("clock",),
+    "settings": ("choice", "errors", "layout"),
 }
 HEAVY = ("pyarrow", "duckdb", "influxdb_client")
 

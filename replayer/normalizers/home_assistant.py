@@ -19,7 +19,7 @@ from .attributes import AttributeFields, UnitsOfAttributes, carries_credential
 from .base import Normalizer, Reads, Reason, SetAside
 from .units import CONVERSIONS, convert
 
-__all__ = ["MEASUREMENT", "NORMALIZER", "HomeAssistantNormalizer", "number_of"]
+__all__ = ["MEASUREMENT", "NORMALIZER", "HomeAssistantNormalizer", "is_credential", "number_of"]
 
 MEASUREMENT: Final = "home_assistant_events"
 
@@ -113,7 +113,7 @@ class HomeAssistantNormalizer(Normalizer):
             attributes = {}
         fields: dict[str, Field] = {"origin": record.origin}
         domain = entity_id.partition(".")[0]
-        hidden = _is_credential(domain, state, attributes)
+        hidden = is_credential(domain, state, attributes)
         if not hidden:
             fields["state"] = state
         unit = attributes.get("unit_of_measurement")
@@ -157,7 +157,7 @@ class HomeAssistantNormalizer(Normalizer):
         if not isinstance(old, dict):
             return
         state = old.get("state")
-        if isinstance(state, str) and not _is_credential(domain, state, old.get("attributes")):
+        if isinstance(state, str) and not is_credential(domain, state, old.get("attributes")):
             fields["old_state"] = state if state.isascii() else storable(state) or ""
         try:
             lasted = None if time is None else (time - from_iso(old["last_changed"])) / 1e6
@@ -199,7 +199,7 @@ class HomeAssistantNormalizer(Normalizer):
         return Point(series, fields, record.time * 1000, record.seq)
 
 
-def _is_credential(domain: str, state: str, attributes: Any) -> bool:
+def is_credential(domain: str, state: str, attributes: Any) -> bool:
     """Tell whether a state must not reach a target: what Home Assistant hides as a password, and URLs that carry one."""
     if domain in _DOMAINS_OF_TEXT and isinstance(attributes, dict) and attributes.get("mode") == "password":
         return state not in _UNAVAILABLE

@@ -21,12 +21,15 @@ from pydantic import ValidationError
 
 from ...choice import Choice
 from ...errors import SettingsError
+from ...layout import LayoutOptions
+from ...settings import ReplaySettings
 from ...storage.record import Record, decode
 from ...storage.tail import lines_of
 from ..home import HOME_TYPES, Home, HomeView
 from ..ledger import Ledger
 from ..point import Point, line
 from .base import Normalizer, Retired, SetAside, Summarizer
+from .home_assistant_layout import HomeAssistantLayout
 
 __all__ = [
     "GROUP",
@@ -65,15 +68,27 @@ def normalizer_classes() -> dict[str, type[Normalizer]]:
     return dict(sorted(found.items()))
 
 
-def normalizers(section: Sections = lambda name: {}, choice: Choice | None = None) -> list[Normalizer]:
+def normalizers(
+    section: Sections = lambda name: {}, choice: Choice | None = None, layout: ReplaySettings | None = None
+) -> list[Normalizer]:
     """Return a new instance of each normalizer; `section` gives its section of homeiq.yaml.
 
-    Each projects what is chosen, by default everything that it reads. Raises SettingsError.
+    Each projects what is chosen, by default everything that it reads; `layout` says in which form. Raises SettingsError.
     """
     found = [_new(kind, section(name)) for name, kind in normalizer_classes().items()]
+    if layout is not None and layout.layout == "home_assistant":
+        found = _in_layout(found, layout.layout_options)
     for normalizer in found:
         normalizer.choice = choice or Choice()
     return found
+
+
+def _in_layout(found: Sequence[Normalizer], options: LayoutOptions) -> list[Normalizer]:
+    """Return the normalizers with that of Home Assistant's states in the layout of its own integration."""
+    states = HomeAssistantLayout(options)
+    others = [normalizer for normalizer in found if normalizer.name != states.name]
+    states.reserved |= {name for normalizer in others for name in normalizer.measurements}
+    return [states if normalizer.name == states.name else normalizer for normalizer in found]
 
 
 def with_retired(now: Sequence[Normalizer], ledger: Ledger) -> list[Normalizer]:
