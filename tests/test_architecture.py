@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-ROOM_MODULES = ("choice", "errors", "clock", "layout", "settings", "verbatim")
+ROOM_MODULES = ("choice", "errors", "clock", "layout", "sections", "settings", "verbatim")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "storage": ROOM_MODULES,
     "connectors": ("storage", *ROOM_MODULES),
@@ -22,7 +22,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "clock": (),
     "verbatim": (),
     "layout": ("clock",),
-    "settings": ("choice", "errors", "layout"),
+    "sections": ("errors",),
+    "settings": ("choice", "errors", "layout", "sections"),
 }
 HEAVY = ("pyarrow", "duckdb", "influxdb_client")
 
@@ -105,6 +106,7 @@ def test_each_package_is_in_the_wheel() -> None:
 
 def test_each_source_has_a_normalizer() -> None:
     from homeiq.connectors.home_assistant.client import HomeAssistantConnector
+    from homeiq.connectors.registry import connector_names
     from homeiq.replayer.normalizers.registry import normalizers
 
-    assert {HomeAssistantConnector.name} <= {normalizer.name for normalizer in normalizers()}
+    assert {HomeAssistantConnector.name, *connector_names()} <= {normalizer.name for normalizer in normalizers()}

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 from ...clock import from_iso
 from ...storage.record import Record
 from ...verbatim import loads, storable
-from ..home import HomeView
+from ..home import HOME_TYPES, HomeView
 from ..point import NONE, Field, Point, Series
 from .attributes import AttributeFields, UnitsOfAttributes, carries_credential
 from .base import Normalizer, Reads, Reason, SetAside
@@ -51,6 +51,14 @@ _UNITS_OF_WEATHER: Final = {
 }
 """Attributes of a weather entity, and the attribute that names the unit of each."""
 
+_WEATHER: Final = (
+    ("temperature", "weather_temp"),
+    ("humidity", "weather_humidity"),
+    ("pressure", "weather_pressure"),
+    ("condition", "weather_condition"),
+)
+"""Fields of the weather at the event's time, and as what they stand in its point."""
+
 _CONTEXT: Final = (("id", "context_id"), ("parent_id", "context_parent_id"), ("user_id", "context_user_id"))
 
 _CACHED = 50_000
@@ -74,6 +82,7 @@ class HomeAssistantNormalizer(Normalizer):
     version: ClassVar[int] = 2
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
     by_entity: ClassVar[bool] = True
+    of_home: ClassVar[tuple[str, ...]] = (*HOME_TYPES, "weather")
     reads = Reads(sources=("home_assistant", "pushed"), event_types=("state_changed", "state"))
 
     def __init__(self, section: Mapping[str, Any] | None = None) -> None:
@@ -170,6 +179,11 @@ class HomeAssistantNormalizer(Normalizer):
         self, record: Record, entity_id: str, domain: str, device_class: str, fields: dict[str, Field], home: HomeView
     ) -> Point:
         part = home.time_of_day(record.time)
+        weather = home.condition("weather", record.time)
+        if weather is not None:
+            for name, field in _WEATHER:
+                if name in weather:
+                    fields[field] = weather[name]
         facts = home.entity(entity_id)
         if facts.manufacturer is not None:
             fields["manufacturer"] = facts.manufacturer
