@@ -29,11 +29,8 @@ from pydantic_settings import SettingsError as UnreadableVariable
 
 from .choice import Choice, Exclude, Include
 from .errors import SettingsError
-<<<<<<< HEAD
 from .layout import LayoutName, LayoutOptions, RepeatEvery
-=======
 from .sections import Sections, other_variables, secret_in, section_of
->>>>>>> main
 
 __all__ = [
     "HttpUrl",

@@ -229,6 +229,7 @@ class Follower:
             if state not in ("live", "stale"):
                 self._ledger.enter(window, track.name, "live", track.fingerprint, log_end)
                 track.states[window] = ("live", log_end)
+        self._ledger.meet(track.name, {point.series.measurement for point in points})
         self._delivery.of(track.name, track.fingerprint)
         self._delivery.write(points, self._target.live(track.name))
         self._written_at = self._clock.monotonic()

@@ -264,18 +264,9 @@ def replay_to_output(
     """Write the points with times in [since, until) as line protocol: no ledger, no lock. Raises TargetError, LogError."""
     progress = Progress()
     view = LogView(settings.data_dir)
-<<<<<<< HEAD
-    home = home_of(view)
-    todo = [
-        (normalizer, window)
-        for normalizer in normalizers(settings.section, _choice(settings), settings.replay)
-        for window in windows_between(view, normalizer, since, until)
-    ]
-=======
-    known = normalizers(settings.section, _choice(settings))
+    known = normalizers(settings.section, _choice(settings), settings.replay)
     home = home_of(view, known)
     todo = [(normalizer, window) for normalizer in known for window in windows_between(view, normalizer, since, until)]
->>>>>>> main
     todo.sort(key=lambda one: one[1].window)
     progress.windows = len(todo)
     progress.days = len({span.window for _, span in todo})
