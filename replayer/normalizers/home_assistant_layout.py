@@ -39,6 +39,9 @@ _WORDS: Final = dict.fromkeys(("on", "locked", "above_horizon", "open", "home"),
 _OURS: Final = frozenset({"origin", "repeated"})
 """Fields that every point of ours may have: a number of such an attribute goes to the name with `_` behind it."""
 
+_PAIRS: Final = frozenset({"hs_color", "rgb_color", "rgbw_color", "rgbww_color", "xy_color"})
+"""Attributes that are tuples in Home Assistant, which it prints in parentheses; JSON knows lists alone."""
+
 _TWO_DIGITS: Final = re.compile(r"\d\d")
 _AROUND_POINT: Final = re.compile(r"\d\.\d")
 _NO_DIGITS: Final = re.compile(r"[^\d.]+")
@@ -157,7 +160,7 @@ class HomeAssistantLayout(Normalizer):
                 continue
             number = _number(value)
             if number is None:
-                text = _text_of(value)
+                text = _text_of(tuple(value) if attribute in _PAIRS and isinstance(value, list) else value)
                 if text is None:
                     continue
                 fields[names[1]] = text
