@@ -30,11 +30,13 @@ from pydantic_settings import SettingsError as UnreadableVariable
 from .choice import Choice, Exclude, Include
 from .errors import SettingsError
 from .layout import LayoutName, LayoutOptions, RepeatEvery
+from .listening import HttpSettings
 from .sections import Sections, other_variables, secret_in, section_of
 
 __all__ = [
     "HttpUrl",
     "HomeAssistantSettings",
+    "HttpSettings",
     "InfluxDBSettings",
     "RecordingSettings",
     "ReplaySettings",
@@ -127,6 +129,9 @@ class RecordingSettings(_Section):
     heartbeat_seconds: float = Field(default=60.0, gt=0, le=60.0, description="seconds between two heartbeat records")
     seal_records: int = Field(default=50_000, ge=1, description="a tail of so many records is sealed into a segment")
     seal_hours: float = Field(default=24.0, gt=0, description="a tail that old is sealed, however small")
+    silence_after_minutes: float = Field(
+        default=15.0, gt=0, description="so many minutes without any event, and /ready says that something is wrong"
+    )
     include: Include = Field(default=Include(), description="what of Home Assistant is recorded; by default all")
     exclude: Exclude = Field(default=Exclude(), description="what of Home Assistant is not recorded")
 
@@ -179,6 +184,7 @@ class Settings(BaseSettings):
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     influxdb: InfluxDBSettings = InfluxDBSettings()
     recording: RecordingSettings = RecordingSettings()
+    http: HttpSettings = HttpSettings()
     replay: ReplaySettings = ReplaySettings()
 
     _others: Sections = PrivateAttr(default_factory=lambda: Sections({}, {}, ""))

@@ -31,7 +31,7 @@ __all__ = [
     "windows_between",
 ]
 
-PARTITION = 50_000
+PARTITION = 100_000
 """A window is read in parts of about so many records, each a range of entities: what is held in memory at once."""
 
 
@@ -94,7 +94,15 @@ def scan_for(
     entities: tuple[str | None, str | None] | None = None,
 ) -> Iterator[pa.Table]:
     """Yield tables of the records that a normalizer reads, with time in [start, end); see LogView.scan."""
-    yield from view.scan(columns, start=start, end=end, entities=entities, wanted=_condition(normalizer.reads))
+    reads = normalizer.reads
+    yield from view.scan(
+        columns,
+        start=start,
+        end=end,
+        event_types=reads.event_types,
+        entities=entities,
+        wanted=_condition(reads),
+    )
 
 
 def _condition(reads: Reads) -> pc.Expression:

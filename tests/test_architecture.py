@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-ROOM_MODULES = ("choice", "errors", "clock", "layout", "sections", "settings", "verbatim")
+ROOM_MODULES = ("choice", "errors", "clock", "layout", "listening", "sections", "settings", "verbatim")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "storage": ROOM_MODULES,
     "connectors": ("storage", *ROOM_MODULES),
@@ -22,8 +22,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "clock": (),
     "verbatim": (),
     "layout": ("clock",),
+    "listening": (),
     "sections": ("errors",),
-    "settings": ("choice", "errors", "layout", "sections"),
+    "settings": ("choice", "errors", "layout", "listening", "sections"),
 }
 HEAVY = ("pyarrow", "duckdb", "influxdb_client")
 

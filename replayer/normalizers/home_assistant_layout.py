@@ -24,8 +24,8 @@ from ..home import HomeView
 from ..point import LARGEST_STRING, Field, Point, Series, clean_name
 from .attributes import carries_credential, is_credential_name, without_credentials
 from .base import Normalizer, Reads, Reason, SetAside
-from .home_assistant import MEASUREMENT, is_credential
-from .states import STATES, state_in
+from .home_assistant import MEASUREMENT, is_password, states_in
+from .states import STATES
 
 __all__ = ["HomeAssistantLayout", "digits_in"]
 
@@ -76,7 +76,9 @@ class HomeAssistantLayout(Normalizer):
 
     def normalize(self, record: Record, home: HomeView) -> list[Point]:
         """Return the one point of a state; see Normalizer.normalize. A state that is not known gives none."""
-        said = state_in(record)
+        said, _, _ = states_in(record)
+        if said is None:
+            raise SetAside(Reason.NO_VALUE, "the entity was removed")
         entity_id, text = record.entity_id, said.get("state")
         if entity_id is None or text is None:
             raise SetAside(Reason.INCOMPLETE, "there is no entity_id, or no state")
@@ -87,7 +89,8 @@ class HomeAssistantLayout(Normalizer):
         attributes = attributes if isinstance(attributes, dict) else {}
         override, ignored = self._options_of(entity_id)
         measurement, without = self._measurement(entity_id, attributes, override)
-        fields = {} if is_credential(entity_id.partition(".")[0], state, attributes) else _of_state(state)
+        hidden = is_password(entity_id.partition(".")[0], attributes) or carries_credential(state)
+        fields = {} if hidden else _of_state(state)
         self._add_attributes(fields, attributes, {*without, *ignored, *self._tag_attributes})
         if not fields:
             raise SetAside(Reason.NO_VALUE, "neither the state nor an attribute can be stored")
