@@ -14,7 +14,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
@@ -352,7 +352,9 @@ def _explain(error: ValidationError, file: Path | None) -> SettingsError:
     if first["type"] == "extra_forbidden":
         model: Any = Settings
         for part in path[:-1]:
-            model = model.model_fields[part].annotation
+            if part in model.model_fields:  # else it is a name that is given to something
+                model = model.model_fields[part].annotation
+                model = next((of for of in get_args(model) if hasattr(of, "model_fields")), model)
         return SettingsError(f"{name} in {place} is not a setting", hint=nearest(path[-1], list(model.model_fields)))
     reason = first["msg"].removeprefix("Value error, ")
     return SettingsError(f"{name} in {place} cannot be read", hint=reason[:1].lower() + reason[1:], place=name)
