@@ -97,7 +97,7 @@ async def _demo(folder: Path, seconds: float | None, seed: int, start: int) -> N
             folder,
             RecordingSettings(),
             [connector],
-            companion=companion,
+            companions=[companion],
             purpose="homeiq demo",
         )
         say(f"a simulated home, {DEFAULT_SPEED:.0f} times as fast as life; Ctrl-C ends it")

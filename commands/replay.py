@@ -43,6 +43,7 @@ class ReplayOptions:
     entity: str = ""
     source: str = ""
     event_type: str = ""
+    target: str = ""
     stale: bool = False
     plan: bool = False
     adopt: bool = False
@@ -69,7 +70,7 @@ def replay(settings: Settings, options: ReplayOptions) -> None:
         if options.output is not None:
             done = replay_to_output(settings, options.output, scope.since, scope.until, watch=display.show)
         else:
-            done = replay_range(settings, scope, adopt=options.adopt, stop=stop, watch=display.show)
+            done = replay_range(settings, scope, to=options.target, adopt=options.adopt, stop=stop, watch=display.show)
     _summary(done, time.monotonic() - began, options.as_json, to_stdout=options.output != "-")
     if options.into is not None:
         prove(settings, Scope(), as_json=False)
@@ -165,12 +166,12 @@ class _Display:
         return f"{text}; waiting: {progress.problem}" if progress.problem else text
 
 
-def follow(settings: Settings, parent: int | None) -> None:
-    """Follow the log until SIGTERM, SIGINT, or the end of the process `parent`. Raises HomeiqError."""
+def follow(settings: Settings, target: str, parent: int | None) -> None:
+    """Follow the log into one target until SIGTERM, SIGINT, or the end of the process `parent`. Raises HomeiqError."""
     stop = _stop_on_signals()
     if parent is not None:
         threading.Thread(target=_watch_parent, args=(parent, stop), daemon=True).start()
-    follow_log(settings, stop)
+    follow_log(settings, stop, to=target)
 
 
 def _watch_parent(parent: int, stop: threading.Event) -> None:

@@ -20,6 +20,7 @@ from ..point import NONE, Field, FieldBlock, Point, Series
 from .attributes import AttributeFields, UnitsOfAttributes, carries_credential
 from .base import Normalizer, Reads, Reason, SetAside
 from .state_text import Change, Context, NewState, OldState, read_change
+from .states import state_of
 from .units import CONVERSIONS, convert
 
 __all__ = ["MEASUREMENT", "NORMALIZER", "HomeAssistantNormalizer", "is_password", "number_of", "states_in"]
@@ -273,7 +274,7 @@ def states_in(record: Record) -> tuple[dict[str, Any] | None, Any, Any]:
     except ValueError as error:
         raise SetAside(Reason.UNREADABLE, str(error)) from None
     if record.event_type == "state":
-        new, old, context = _state_of(content, record), None, None
+        new, old, context = state_of(content, record), None, None
     else:
         data = content.get("data") if isinstance(content, dict) else None
         if not isinstance(data, dict) or "new_state" not in data:
@@ -284,18 +285,6 @@ def states_in(record: Record) -> tuple[dict[str, Any] | None, Any, Any]:
     if new is not None and not isinstance(new, dict):
         raise SetAside(Reason.INCOMPLETE, "the state is not an object")
     return new, old, context
-
-
-def _state_of(content: Any, record: Record) -> Any:
-    """Return the state that a record holds; None for a removal, which the history tells by a state of null or ''.
-
-    A row of the history has short names; whose it is stands in the record only.
-    """
-    if not isinstance(content, dict):
-        return content
-    if "s" in content and "state" not in content:
-        return None if content["s"] in (None, "") else {"state": content["s"], "attributes": content.get("a")}
-    return None if record.origin == "backfill" and content.get("state", 0) in (None, "") else content
 
 
 def _flat(record: Record, content: Any) -> dict[str, Any]:

@@ -52,7 +52,10 @@ class Script(Historian):
     def settled_at(self) -> float | None:
         return 0.0 if self.there else None
 
-    async def entities(self, start: int, end: int) -> set[str]:
+    async def entities(self) -> set[str]:
+        return set()
+
+    async def mentioned(self, start: int, end: int) -> set[str]:
         return {one.entity_id for one in self.rows if one.entity_id and start <= one.time < end}
 
     async def history(self, entity_ids: Sequence[str], start: int, end: int) -> Iterator[Event]:

@@ -38,7 +38,7 @@ class Home:
         self.settings = Settings(data_dir=data_dir)
         self.target = MemoryTarget(reads=True)
         for module in (auditing, replaying):
-            patch.setattr(module, "open_target", lambda settings: self.target)
+            patch.setattr(module, "open_target", lambda settings, *_: self.target)
         replay(self.settings)
         ledger = Ledger(data_dir, "memory")
         ledger.advance(len(events), [])
