@@ -44,6 +44,9 @@ __all__ = [
 
 GROUP = "homeiq.normalizers"
 
+STATES = HomeAssistantLayout.name
+"""The normalizer of Home Assistant's states, in whichever layout."""
+
 Sections = Callable[[str], Mapping[str, Any]]
 
 
@@ -79,6 +82,8 @@ def normalizers(
     found = [_new(kind, section(name)) for name, kind in normalizer_classes().items()]
     if layout is not None and layout.layout == "home_assistant":
         found = _in_layout(found, layout.layout_options)
+    if layout is not None and layout.repeat_state_every:
+        next(normalizer for normalizer in found if normalizer.name == STATES).repeat(layout.repeat_state_every)
     for normalizer in found:
         normalizer.choice = choice or Choice()
     return found
@@ -87,9 +92,9 @@ def normalizers(
 def _in_layout(found: Sequence[Normalizer], options: LayoutOptions) -> list[Normalizer]:
     """Return the normalizers with that of Home Assistant's states in the layout of its own integration."""
     states = HomeAssistantLayout(options)
-    others = [normalizer for normalizer in found if normalizer.name != states.name]
+    others = [normalizer for normalizer in found if normalizer.name != STATES]
     states.reserved |= {name for normalizer in others for name in normalizer.measurements}
-    return [states if normalizer.name == states.name else normalizer for normalizer in found]
+    return [states if normalizer.name == STATES else normalizer for normalizer in found]
 
 
 def with_retired(now: Sequence[Normalizer], ledger: Ledger) -> list[Normalizer]:
@@ -156,4 +161,5 @@ def fingerprint(normalizer: Normalizer) -> str:
     for text in lines or [inspect.getsource(type(normalizer))]:
         digest.update(text.encode("utf-8", "replace") + b"\n")
     chosen = normalizer.choice.digest()
-    return f"{normalizer.version}-{digest.hexdigest()}" + (f"-{chosen}" if chosen else "")
+    repeats = f"-every{normalizer.repeat_every}" if normalizer.repeat_every else ""
+    return f"{normalizer.version}-{digest.hexdigest()}{repeats}" + (f"-{chosen}" if chosen else "")

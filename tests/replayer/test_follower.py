@@ -34,7 +34,7 @@ from homeiq.settings import ReplaySettings, Settings
 from homeiq.storage import maintenance
 from homeiq.storage.log import EventLog
 from homeiq.storage.reader import LogReader
-from homeiq.storage.record import ORIGINS, Event
+from homeiq.storage.record import ORIGINS, Event, Record
 from homeiq.storage.sql import query
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -335,6 +335,7 @@ def run(
     embedded: bool,
     first: Sequence[Event] = (),
     normalizers: Sequence[type[Normalizer]] = (HomeAssistantNormalizer,),
+    of_states: Callable[[Sequence[Record], Normalizer], Content] = wanted,
 ) -> None:
     """Let a story happen, and compare what the target holds in the end with what the log makes."""
     with fast_folder() as data_dir, pytest.MonkeyPatch.context() as patch:
@@ -367,7 +368,7 @@ def run(
             found = world.found()
             assert {key for key in found if "origin" not in found[key]} == world.foreign, "what is foreign stays"
             ours = {key: fields for key, fields in found.items() if key not in world.foreign}
-            made = wanted(records, world.normalizers[0]) | wanted_forecasts(records) | wanted_sums(records)
+            made = of_states(records, world.normalizers[0]) | wanted_forecasts(records) | wanted_sums(records)
             assert ours == made
         finally:
             world.close()
