@@ -43,6 +43,7 @@ class Reason(StrEnum):
     UNKNOWN_FORM = "what the service answered is not in a form that is known"
     NO_VALUE = "it holds no value of what is projected"
     NOT_CHOSEN = "the settings leave it out of what is projected (replay.include, replay.exclude)"
+    DROPPED = "a rule of the settings drops it (rules)"
     OUT_OF_REACH = "a point lies further from its record than the normalizer declares"
     FAILED = "the normalizer failed on it"
 

@@ -15,41 +15,20 @@ from ...storage.record import Record
 from ...verbatim import loads, storable
 from ..home import HomeView
 from ..point import NONE, Field, Point, Series
-from .attributes import AttributeFields, UnitsOfAttributes, carries_credential
-from .base import Normalizer, Reads, Reason, SetAside
-from .units import CONVERSIONS, convert
+from .attributes import AttributeFields, carries_credential
+from .base import Normalizer, NormalizerSettings, Reads, Reason, SetAside
+from .rules import EntityRules, Rule, Rules
+from .unit_attributes import metric_attributes
+from .units import conversion_of
 
-__all__ = ["MEASUREMENT", "NORMALIZER", "HomeAssistantNormalizer", "number_of"]
+__all__ = ["MEASUREMENT", "NORMALIZER", "HomeAssistantNormalizer", "HomeAssistantSettings", "number_of"]
 
 MEASUREMENT: Final = "home_assistant_events"
 
 _NUMBER = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _UNAVAILABLE = frozenset({"unavailable", "unknown"})
 
-_OF_HOME: Final = {
-    "current_temperature": False,
-    "temperature": False,
-    "target_temp_high": False,
-    "target_temp_low": False,
-    "min_temp": False,
-    "max_temp": False,
-    "target_temp_step": True,
-}
-"""Attributes that these entities give in the home's own unit of temperature, and whether one is a difference."""
-
 _DOMAINS_OF_TEXT: Final = frozenset({"input_text", "text"})
-
-_DOMAINS_OF_HOME: Final = frozenset({"climate", "water_heater"})
-
-_UNITS_OF_WEATHER: Final = {
-    "temperature": "temperature_unit",
-    "apparent_temperature": "temperature_unit",
-    "dew_point": "temperature_unit",
-    "pressure": "pressure_unit",
-    "wind_speed": "wind_speed_unit",
-    "wind_gust_speed": "wind_speed_unit",
-}
-"""Attributes of a weather entity, and the attribute that names the unit of each."""
 
 _CONTEXT: Final = (("id", "context_id"), ("parent_id", "context_parent_id"), ("user_id", "context_user_id"))
 
@@ -67,18 +46,27 @@ def number_of(text: str) -> float | None:
     return None
 
 
+class HomeAssistantSettings(NormalizerSettings):
+    """What a user wants otherwise: the list `rules` of homeiq.yaml."""
+
+    rules: tuple[Rule, ...] = ()
+
+
 class HomeAssistantNormalizer(Normalizer):
     """See the module."""
 
     name: ClassVar[str] = "home_assistant"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
     by_entity: ClassVar[bool] = True
     reads = Reads(sources=("home_assistant", "pushed"), event_types=("state_changed", "state"))
+    settings_model: ClassVar[type[NormalizerSettings]] = HomeAssistantSettings
+    settings: HomeAssistantSettings
 
     def __init__(self, section: Mapping[str, Any] | None = None) -> None:
         super().__init__(section)
         self.attributes = AttributeFields()
+        self._rules = Rules(self.settings.rules)
         self._series: dict[tuple[str, str, str, HomeView], Series] = {}
 
     def normalize(self, record: Record, home: HomeView) -> list[Point]:
@@ -111,34 +99,62 @@ class HomeAssistantNormalizer(Normalizer):
         attributes = new.get("attributes")
         if not isinstance(attributes, dict):
             attributes = {}
+        device_class = attributes.get("device_class")
+        rules = self._rules_of(entity_id, device_class)
         fields: dict[str, Field] = {"origin": record.origin}
         domain = entity_id.partition(".")[0]
-        hidden = _is_credential(domain, state, attributes)
-        if not hidden:
-            fields["state"] = state
-        unit = attributes.get("unit_of_measurement")
-        available = state not in _UNAVAILABLE
-        number = number_of(state) if available and not hidden else None
-        if number is not None:
-            fields["value"] = number if unit is None else convert(number, unit if type(unit) is str else None)
-        fields["available"] = available
-        fields["removed"] = False
+        self._add_state(fields, domain, state, attributes, rules)
         self._add_old(fields, domain, record.time, old)
-        if unit is not None:
-            fields["unit_of_measurement_raw"] = raw = storable(str(unit)) or ""
-            conversion = CONVERSIONS.get(raw)
-            fields["unit_of_measurement"] = conversion.metric if conversion else raw
+        attributes, units = metric_attributes(domain, attributes, home)
+        if rules is not None:
+            attributes, units = rules.attributes(attributes, units)
         for name in ("friendly_name", "icon"):
             value = attributes.get(name)
             if value is not None:
                 fields[name] = value if type(value) is str and value.isascii() else storable(str(value)) or ""
         _add_context(fields, new.get("context"))
-        units = _units_of(domain, attributes, home)
-        if units is not None and domain == "weather":
-            attributes = attributes | {name: _metric(attributes.get(name)) for name in _UNITS_OF_WEATHER.values()}
         self.attributes.add(attributes, units, fields)
-        device_class = attributes.get("device_class")
         return self._point(record, entity_id, domain, NONE if device_class is None else str(device_class), fields, home)
+
+    def _rules_of(self, entity_id: str, device_class: object) -> EntityRules | None:
+        """Return the rules that hold for an entity; raises SetAside if one of them drops it."""
+        rules = self._rules.of(entity_id, device_class) if self._rules else None
+        if rules is not None and rules.drops:
+            raise SetAside(Reason.DROPPED)
+        return rules
+
+    def _add_state(
+        self,
+        fields: dict[str, Field],
+        domain: str,
+        state: str,
+        attributes: dict[str, Any],
+        rules: EntityRules | None,
+    ) -> None:
+        """Add the state, the number that it is, and its unit."""
+        hidden = _is_credential(domain, state, attributes)
+        if not hidden:
+            fields["state"] = state
+        available = state not in _UNAVAILABLE
+        number = number_of(state) if available and not hidden else None
+        unit = attributes.get("unit_of_measurement")
+        raw = None if unit is None else storable(str(unit)) or ""
+        shown = raw
+        if rules is not None:
+            number, shown = rules.measured("" if hidden else state, number, raw)
+        elif raw:
+            made = conversion_of(raw, attributes.get("device_class"))
+            if made is not None:
+                shown = made.metric
+                number = None if number is None else made.of(number)
+        if number is not None and number - number == 0.0:  # not beyond a float
+            fields["value"] = number
+        fields["available"] = available
+        fields["removed"] = False
+        if raw is not None:
+            fields["unit_of_measurement_raw"] = raw
+        if shown is not None:
+            fields["unit_of_measurement"] = shown
 
     def _removal(self, record: Record, old: Any, context: Any, home: HomeView) -> Point:
         """Return the point of an entity that is gone."""
@@ -147,6 +163,8 @@ class HomeAssistantNormalizer(Normalizer):
             raise SetAside(Reason.INCOMPLETE, "there is no entity_id")
         fields: dict[str, Field] = {"origin": record.origin, "available": False, "removed": True}
         domain = entity_id.partition(".")[0]
+        attributes = old.get("attributes") if isinstance(old, dict) else None
+        self._rules_of(entity_id, attributes.get("device_class") if isinstance(attributes, dict) else None)
         if isinstance(old, dict):
             self._add_old(fields, domain, None, old)
         _add_context(fields, context)
@@ -213,21 +231,6 @@ def _add_context(fields: dict[str, Field], context: Any) -> None:
         value = context.get(name)
         if value is not None and type(value) is str:
             fields[field] = value if value.isascii() else storable(value) or ""
-
-
-def _units_of(domain: str, attributes: dict[str, Any], home: HomeView) -> UnitsOfAttributes | None:
-    """Return which attributes carry which unit that is not metric."""
-    if domain == "weather":
-        found = {name: attributes.get(unit) for name, unit in _UNITS_OF_WEATHER.items()}
-        return {name: (unit, False) for name, unit in found.items() if isinstance(unit, str) and unit in CONVERSIONS}
-    if domain not in _DOMAINS_OF_HOME or home.temperature_unit not in CONVERSIONS:
-        return None
-    return {name: (home.temperature_unit, difference) for name, difference in _OF_HOME.items()}
-
-
-def _metric(unit: Any) -> Any:
-    conversion = CONVERSIONS.get(unit) if isinstance(unit, str) else None
-    return conversion.metric if conversion else unit
 
 
 NORMALIZER: Final = HomeAssistantNormalizer
