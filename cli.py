@@ -150,11 +150,12 @@ def dead_letters(context: _Context, show: bool, retry: bool, as_json: bool) -> N
 @click.option("--parquet", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write Parquet.")
 @shared
 def sql(context: _Context, query: str, form: str | None, parquet: Path | None) -> None:
-    """Ask DuckDB about the raw log: the views events, states and points. Works while the recorder writes.
+    """Ask DuckDB about the raw log: the views events, states, gaps and points. Works while the recorder writes.
 
     \b
     events  seq, time, received_at, source, origin, event_type, entity_id, state, raw
     states  seq, time, entity_id, state, value, attributes (JSON), origin
+    gaps    source, start, "end", seconds, reason, closed_from, closed_upto, closed, missing
     points  the embedded target: measurement, time, each tag a column, fields (JSON)
 
     Times are shown in UTC. For example:
@@ -168,6 +169,36 @@ def sql(context: _Context, query: str, form: str | None, parquet: Path | None) -
     table = ask(context.settings.data_dir, query)
     if table is not None:
         print_table(table, form or "table", parquet)
+
+
+@cli.command()
+@click.option("--since", metavar="TIME", help="Only gaps that lasted at this time or later: 2026-11-23, 7d, 36h.")
+@click.option("--source", metavar="NAME", help="Only gaps of this source: home_assistant, recorder, …")
+@click.option("--json", "as_json", is_flag=True, help="Print gaps and totals as JSON.")
+@shared
+def gaps(context: _Context, since: str | None, source: str | None, as_json: bool) -> None:
+    """List the intervals in which a source was not listened to, why, and how far each was closed afterwards.
+
+    Times are shown in UTC. The view `gaps` of `homeiq sql` has the same rows.
+    """
+    from .commands.gaps import gaps as list_gaps
+
+    list_gaps(context.settings.data_dir, since, source, as_json)
+
+
+@cli.command()
+@click.option("--since", metavar="TIME", required=True, help="Fetch states from this time on: 2026-11-23, 7d, 36h.")
+@click.option("--until", metavar="TIME", help="Fetch states before this time; by default until now.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@shared
+def backfill(context: _Context, since: str, until: str | None, as_json: bool) -> None:
+    """Fetch the states of a time range from Home Assistant's own history, and record those that are missing.
+
+    Gaps are closed so by themselves; this is for times before homeiq was there, and for a history that was repaired.
+    """
+    from .commands.backfill import backfill as fetch
+
+    fetch(context.settings, since, until, as_json)
 
 
 @cli.command()

@@ -48,8 +48,8 @@ class SystemClock:
         return time.time_ns() // 1000
 
     def monotonic(self) -> float:
-        """Return the system's monotonic clock in seconds."""
-        return time.monotonic()
+        """Return the system's monotonic clock in seconds, which goes on while the machine sleeps."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class ManualClock:

@@ -11,7 +11,6 @@ they were read. commands/configuration.py refuses those that nobody knows.
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,10 +29,13 @@ from pydantic_settings import SettingsError as UnreadableVariable
 
 from .choice import Choice, Exclude, Include
 from .errors import SettingsError
+from .listening import HttpSettings
+from .sections import Sections, other_variables, secret_in, section_of
 
 __all__ = [
     "HttpUrl",
     "HomeAssistantSettings",
+    "HttpSettings",
     "InfluxDBSettings",
     "RecordingSettings",
     "ReplaySettings",
@@ -126,6 +128,9 @@ class RecordingSettings(_Section):
     heartbeat_seconds: float = Field(default=60.0, gt=0, le=60.0, description="seconds between two heartbeat records")
     seal_records: int = Field(default=50_000, ge=1, description="a tail of so many records is sealed into a segment")
     seal_hours: float = Field(default=24.0, gt=0, description="a tail that old is sealed, however small")
+    silence_after_minutes: float = Field(
+        default=15.0, gt=0, description="so many minutes without any event, and /ready says that something is wrong"
+    )
     include: Include = Field(default=Include(), description="what of Home Assistant is recorded; by default all")
     exclude: Exclude = Field(default=Exclude(), description="what of Home Assistant is not recorded")
 
@@ -157,55 +162,6 @@ class _Environment(EnvSettingsSource):
         return values
 
 
-class _Others:
-    """The sections of connectors and normalizers. Never shown: what is a secret in them is not known here."""
-
-    def __init__(self, file: Mapping[str, Any], environment: Mapping[str, dict[str, str]], name: str) -> None:
-        """`environment` holds, for each section, the keys (as in the variable's name) and their values."""
-        self.file = file
-        self.environment = environment
-        self._name = name
-
-    def section(self, name: str) -> dict[str, Any]:
-        from_file = self.file.get(name, {})
-        if not isinstance(from_file, dict):
-            raise SettingsError(f"{name} in {self._name} must hold settings such as provider:", place=self._name)
-        found: dict[str, Any] = {}
-        for key, value in from_file.items():
-            _set(found, [str(key)], value, f"{name}.{key}")
-        variables = self.environment.get(name, {})
-        for key in sorted(variables, key=lambda key: not key.endswith("_file")):  # a value wins over a file
-            _set(found, key.split("__"), _value(variables[key]), f"HOMEIQ_{name}__{key}".upper())
-        return found
-
-    def place_of(self, section: str, key: str = "") -> str:
-        for variable in self.environment.get(section, {}):
-            if not key or variable.split("__")[0].removesuffix("_file") == key:
-                return f"HOMEIQ_{section}__{variable}".upper()
-        return f"{section}.{key} in {self._name}" if key else f"{section} in {self._name}"
-
-
-def _set(section: dict[str, Any], path: list[str], value: Any, setting: str) -> None:
-    """Set a key of a section, a nested one too; one that ends in `_file` says where its value stands."""
-    for name in path[:-1]:
-        inner = section.get(name)
-        section[name] = section = dict(inner) if isinstance(inner, dict) else {}
-    key = path[-1]
-    if key.endswith("_file"):
-        key, value = key.removesuffix("_file"), _secret(setting, str(value))
-    section[key] = value
-
-
-def _value(text: str) -> Any:
-    """Return a variable's value: a list or an object is written as JSON."""
-    if text.lstrip()[:1] in ("[", "{"):
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
-    return text
-
-
 class Settings(BaseSettings):
     """Everything that can be set. `data_dir` holds the log and all that is computed from it.
 
@@ -221,10 +177,11 @@ class Settings(BaseSettings):
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     influxdb: InfluxDBSettings = InfluxDBSettings()
     recording: RecordingSettings = RecordingSettings()
+    http: HttpSettings = HttpSettings()
     replay: ReplaySettings = ReplaySettings()
     rules: list[Any] = Field(default=[], description="what is wanted otherwise of Home Assistant's states")
 
-    _others: _Others = PrivateAttr(default_factory=lambda: _Others({}, {}, ""))
+    _others: Sections = PrivateAttr(default_factory=lambda: Sections({}, {}, ""))
 
     @property
     def sections(self) -> list[str]:
@@ -289,7 +246,8 @@ def load(config: Path | None = None, *, data_dir: Path | None = None) -> Setting
         ) from None
     chosen = (data_dir or settings.data_dir).expanduser().absolute()
     settings = settings.model_copy(update={"data_dir": chosen, "normalizers_dir": _normalizers_dir(settings, file)})
-    settings._others = _Others(others, _other_variables(os.environ), str(file) if file else "the environment")
+    variables = other_variables(os.environ, Settings.model_fields)
+    settings._others = Sections(others, variables, str(file) if file else "the environment")
     return settings
 
 
@@ -327,7 +285,7 @@ def _read_secret_files(section: str, value: Any) -> Any:
     for key, content in value.items():
         name = str(key)
         if _names_a_file(section, name):
-            result[name.removesuffix("_file")] = _secret(f"{section}.{name}", str(content))
+            result[name.removesuffix("_file")] = secret_in(f"{section}.{name}", str(content))
         else:
             result[name] = content
     return result
@@ -340,14 +298,6 @@ def _names_a_file(section: str, key: str) -> bool:
     return key.endswith("_file") and key not in known and key.removesuffix("_file") in known
 
 
-def _secret(setting: str, path: str) -> str:
-    try:
-        return Path(path).expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
-        raise SettingsError(f"{setting} names {path}, which cannot be read ({reason})") from None
-
-
 def _homeiq_names(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return what HOME_ASSISTANT_URL and its like say; an empty variable says nothing."""
     found: dict[str, dict[str, str]] = {}
@@ -355,7 +305,7 @@ def _homeiq_names(environ: Mapping[str, str]) -> dict[str, Any]:
         if environ.get(name):
             found.setdefault(section, {})[key] = environ[name]
         elif environ.get(f"{name}_FILE"):
-            found.setdefault(section, {})[key] = _secret(f"{name}_FILE", environ[f"{name}_FILE"])
+            found.setdefault(section, {})[key] = secret_in(f"{name}_FILE", environ[f"{name}_FILE"])
     return _with_secret_variables(environ, found)
 
 
@@ -364,7 +314,7 @@ def _with_secret_variables(environ: Mapping[str, str], found: dict[str, dict[str
     for variable, path in environ.items():
         section, _, key = variable.lower().removeprefix("homeiq_").partition("__")
         if variable.upper().startswith("HOMEIQ_") and path and _names_a_file(section, key):
-            found.setdefault(section, {}).setdefault(key.removesuffix("_file"), _secret(variable, path))
+            found.setdefault(section, {}).setdefault(key.removesuffix("_file"), secret_in(variable, path))
     return found
 
 
@@ -373,7 +323,7 @@ def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
     known = [f"HOMEIQ_{name}".upper() for name in _names_below(Settings) if "__" in name]
     for variable in environ:
         name = variable.upper()
-        if _section_of(variable) not in Settings.model_fields:
+        if section_of(variable) not in Settings.model_fields:
             continue
         if (
             name.startswith("HOMEIQ_")
@@ -389,22 +339,6 @@ def _names_below(model: Any) -> list[str]:
     fields = getattr(model, "model_fields", {})
     below = [f"{name}__{key}" for name, field in fields.items() for key in _names_below(field.annotation)]
     return [*fields, *below]
-
-
-def _section_of(variable: str) -> str:
-    """Return the section that a variable HOMEIQ_<SECTION>__<KEY> is about; an empty text for any other variable."""
-    name = variable.lower()
-    return name.removeprefix("homeiq_").partition("__")[0] if name.startswith("homeiq_") and "__" in name else ""
-
-
-def _other_variables(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Return what the environment says of sections that are not known here: section → key → value."""
-    found: dict[str, dict[str, str]] = {}
-    for variable, value in environ.items():
-        section = _section_of(variable)
-        if section and section not in Settings.model_fields and value:
-            found.setdefault(section, {})[variable.lower().partition("__")[2]] = value
-    return found
 
 
 def nearest(name: str, known: list[str]) -> str:

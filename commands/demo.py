@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from ..connectors.simulated import DEFAULT_SPEED, DEFAULT_TOKEN, SimulatedHome, 
 from ..errors import UsageError
 from ..recorder.companion import Companion
 from ..recorder.daemon import Recorder
-from ..settings import HomeAssistantSettings, RecordingSettings
+from ..settings import HomeAssistantSettings, HttpSettings, RecordingSettings
 from ..storage.log import log_folder
 from .record import follow_command
 from .terminal import print_line, say
@@ -68,7 +69,10 @@ def _refuse_or_continue(folder: Path) -> int:
 
     found = query(
         folder,
-        "SELECT count(*) FILTER (origin <> 'simulated' AND event_type NOT LIKE 'homeiq_%') AS real,"
+        "SELECT count(*) FILTER (origin <> 'simulated' AND source <> 'pushed' AND event_type NOT LIKE 'homeiq_%')"
+        " + CASE WHEN count(*) FILTER (origin = 'simulated' AND source = 'home_assistant') > 0 THEN 0"
+        " ELSE count(*) FILTER (source = 'pushed' AND origin <> 'simulated' AND event_type NOT LIKE 'homeiq_%') END"
+        " AS real,"
         " max(epoch_us(time)) FILTER (event_type = 'state_changed') AS last FROM events",
     )
     row: Mapping[str, Any] = found.to_pylist()[0] if found is not None else {}
@@ -89,11 +93,29 @@ async def _demo(folder: Path, seconds: float | None, seed: int, start: int) -> N
         environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
         companion = Companion(follow_command(folder, Path(os.devnull)), "the follower", environment)
         connector = HomeAssistantConnector(settings)
-        recorder = Recorder(folder, RecordingSettings(), [connector], companion=companion, purpose="homeiq demo")
+        recorder = Recorder(
+            folder,
+            RecordingSettings(),
+            [connector],
+            companion=companion,
+            purpose="homeiq demo",
+        )
         say(f"a simulated home, {DEFAULT_SPEED:.0f} times as fast as life; Ctrl-C ends it")
-        await recorder.run(lambda recorder: _show(recorder, seconds))
+        await recorder.run(lambda recorder: _show(recorder, seconds), _http())
     finally:
         await simulator.stop()
+
+
+def _http() -> HttpSettings:
+    """Return where to listen: as always, or at a free port where that one is in use."""
+    usual = HttpSettings()
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((usual.host, usual.port))
+        except OSError:
+            return HttpSettings(port=0)
+    return usual
 
 
 async def _show(recorder: Recorder, seconds: float | None) -> None:

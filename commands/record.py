@@ -50,7 +50,9 @@ def follow_command(data_dir: Path, config: Path | None) -> list[str]:
 def run_recorder(
     settings: Settings, companion: Companion | None, *, purpose: str, watcher: Watcher | None = None
 ) -> None:
-    """Record what is configured; say what is missing, and go on without it."""
+    """Record what is configured; say what is missing, and go on without it. Raises SettingsError."""
+    if wrong := settings.http.wrong():
+        raise SettingsError(wrong)
     missing = settings.home_assistant.missing()
     if missing:
         _log.warning("%s; recording goes on without it", missing)
@@ -98,4 +100,5 @@ async def _run(
         purpose=purpose,
         pollers=configured.pollers,
     )
-    await recorder.run(watcher)
+    recorder.health.unconfigured = settings.home_assistant.missing()
+    await recorder.run(watcher, settings.http)

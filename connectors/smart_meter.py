@@ -6,9 +6,9 @@ https://shelly-api-docs.shelly.cloud/gen2
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from .base import Asking, Names, Poller, PollerSettings
 from .exchange import Request, Secrets
@@ -61,6 +61,14 @@ class SmartMeterSettings(PollerSettings):
         default=(), description="ask only for these, such as em:0; by default for the whole status"
     )
     interval_seconds: float = Field(default=60, ge=10, le=86_400, description="seconds between two polls")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_device(cls, section: Any) -> Any:
+        """Take `url`, which every section may have, for the one device."""
+        if isinstance(section, dict) and section.get("url") and not section.get("hosts"):
+            return {**section, "hosts": [section["url"]]}
+        return section
 
 
 class SmartMeterConnector(Poller[SmartMeterSettings]):

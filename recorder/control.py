@@ -3,6 +3,9 @@
 {"do": "position"}   {"durable_seq": 1234}
 {"do": "rotate"}     {"durable_seq": 1234}     everything up to there can be sealed now
 {"do": "status"}     the recorder's live facts
+{"do": "backfill", "since": 1234, "until": 2345}   asks for the history of these times (microseconds UTC)
+{"do": "backfill_progress"}                        how far that is; {} when none was asked for
+{"do": "backfill_stop"}                            ends it
 """
 
 from __future__ import annotations
@@ -17,13 +20,14 @@ from typing import Any
 
 import orjson
 
-from ..errors import LogError
+from ..errors import HomeiqError, LogError
 
 __all__ = ["Answer", "ControlServer", "ask", "socket_path"]
 
 _log = logging.getLogger(__name__)
 
-Answer = Callable[[], Awaitable[Mapping[str, Any]]]
+Answer = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+"""Gets the request, and returns what is answered; raises HomeiqError for what it could not do."""
 
 
 def socket_path(data_dir: Path) -> Path:
@@ -72,18 +76,18 @@ class ControlServer:
         except (orjson.JSONDecodeError, KeyError, TypeError):
             return {"error": f"known requests are {', '.join(sorted(self._answers))}"}
         try:
-            return await answer()
-        except LogError as error:
+            return await answer(request)
+        except HomeiqError as error:
             return {"error": str(error)}
 
 
-def ask(data_dir: Path, what: str, timeout: float = 30.0) -> dict[str, Any] | None:
+def ask(data_dir: Path, what: str, timeout: float = 30.0, **arguments: object) -> dict[str, Any] | None:
     """Ask the recorder of this data folder; None if none runs. Raises LogError with what it could not do."""
     with socket.socket(socket.AF_UNIX) as connection, _Folder(socket_path(data_dir)) as path:
         connection.settimeout(timeout)
         try:
             connection.connect(path)
-            connection.sendall(orjson.dumps({"do": what}) + b"\n")
+            connection.sendall(orjson.dumps({"do": what, **arguments}) + b"\n")
             line = connection.makefile("rb").readline()
         except (FileNotFoundError, ConnectionError):
             return None

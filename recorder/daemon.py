@@ -7,8 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,18 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from ..clock import SECOND, Clock, SystemClock
 from ..connectors.base import Connector, Poller
-from ..settings import RecordingSettings
-from ..storage.gaps import RECORDER
+from ..connectors.historian import Historian
+from ..settings import HttpSettings, RecordingSettings
+from ..storage.gaps import RECORDER, Gap
 from ..storage.log import EventLog
 from ..storage.record import housekeeping_event
+from .backfill import Backfill, Pace
+from .backfills import Backfills
 from .companion import Companion
 from .connection import Connection
 from .control import ControlServer
+from .disk import MEASURE_SECONDS
+from .health import Health
 from .intake import Intake
 from .latest import Latest
 from .schedule import Polling, Schedule
@@ -57,12 +61,14 @@ class Recorder:
         *,
         clock: Clock | None = None,
         companion: Companion | None = None,
+        pace: Pace | None = None,
         purpose: str = "homeiq record",
         pollers: Callable[[HomeConfig], Sequence[Poller[Any]]] = lambda home_config: (),
     ) -> None:
         """Open the log; raises LogLocked, LogNotWritable, LogCorrupt.
 
-        `pollers` makes those that are configured, given what tells them of Home Assistant's configuration.
+        `pollers` makes those that are configured, given what tells them of Home Assistant's configuration. `pace` is how
+        slowly gaps are closed.
         """
         self._clock = clock or SystemClock()
         self._settings = settings
@@ -79,11 +85,21 @@ class Recorder:
         self.supervisors = [
             Supervisor(connector, self.intake, self._clock, self.connection(connector.name)) for connector in connectors
         ]
+        self._backfills = Backfills(
+            [
+                Backfill(connector.name, connector, self.intake, self._latest, self._clock, pace)
+                for connector in connectors
+                if isinstance(connector, Historian)
+            ],
+            data_dir,
+        )
         pollings = [
             Polling(poller, self.intake, self._clock, self.connection(poller.name))
             for poller in pollers(self._latest.home_config)
         ]
         self.polls = Schedule(pollings, self._clock)
+        self.health = Health(self.log, self.intake, settings, self._clock)
+        self.health.sources = self.source_states
         self._sealer = Sealer(self.log, self.intake, settings, self._clock)
         self._clock_offset = self._wall_minus_monotonic()
 
@@ -95,13 +111,22 @@ class Recorder:
         """Return what records whether a source is listened to: one for each source, made before `run`."""
         return Connection(source, self.intake, self._clock, self._latest.listened.open(source))
 
-    async def run(self, watcher: Watcher | None = None) -> None:
-        """Record until `stop`, SIGTERM or SIGINT; `watcher` runs beside it. Afterwards everything taken is durable."""
+    async def run(self, watcher: Watcher | None = None, http: HttpSettings | None = None) -> None:
+        """Record until `stop`, SIGTERM or SIGINT, and listen as `http` says; `watcher` runs beside it.
+
+        Afterwards everything taken is durable.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         control = ControlServer(
-            self.log.data_dir, {"position": self._position, "rotate": self._rotate, "status": self._status}
+            self.log.data_dir,
+            {
+                "position": self._position,
+                "rotate": self._rotate,
+                "status": self._status,
+                **self._backfills.answers(),
+            },
         )
         writing = asyncio.create_task(self.intake.run())
         await control.start()
@@ -109,11 +134,13 @@ class Recorder:
         self._started.connected(process=os.getpid())
         self._record_choice()
         sources = [asyncio.create_task(supervisor.run()) for supervisor in self.supervisors]
+        sources += [asyncio.create_task(self._backfills.run())]
         beside = [asyncio.create_task(self._companion.run())] if self._companion else []
         beside += [asyncio.ensure_future(watcher(self))] if watcher else []
         beside.append(asyncio.create_task(self._watch_clock(scheduler)))
         self.polls.start(scheduler)
         _log.info("recording into %s", self.log.data_dir)
+        answering = self._answer(http)
         try:
             await self._stop.wait()
         finally:
@@ -121,21 +148,33 @@ class Recorder:
             scheduler.shutdown(wait=False)
             await _cancel(sources)
             await control.stop()
+            await _cancel(answering)
             await self._close(writing)
             if self._companion:
                 await self._companion.end(FOLLOWER_GRACE_SECONDS)
             await _cancel(beside)
 
+    @property
+    def entities(self) -> Mapping[str, int]:
+        """All entities that were ever heard of, and the time of each one's latest state (microseconds UTC)."""
+        return self._latest.entities
+
+    def waiting(self, source: str) -> list[Gap]:
+        """Return the gaps of a source that have ended and are not closed yet, oldest first."""
+        return self._latest.listened.waiting(source)
+
     def status(self) -> dict[str, Any]:
         """Return the recorder's live facts, as JSON may hold them."""
-        return {
-            "durable_seq": self.intake.durable_seq,
-            "taken": self.intake.taken,
-            "dropped": self.intake.dropped,
-            "left_out": self.intake.left_out,
-            "problem": self.intake.problem,
-            "sources": [asdict(state) for state in self.source_states],
-        }
+        return self.health.status()
+
+    def _answer(self, http: HttpSettings | None) -> list[asyncio.Task[None]]:
+        """Begin to listen for HTTP, where it is wanted: only then aiohttp is loaded."""
+        if http is None or not http.enabled:
+            return []
+        from .http import HttpServer
+
+        server = HttpServer(http, self.health, self._latest.keys, self._clock)
+        return [asyncio.create_task(server.run())]
 
     @property
     def source_states(self) -> list[SourceState]:
@@ -164,6 +203,9 @@ class Recorder:
     def _schedule(self) -> AsyncIOScheduler:
         scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None})
         scheduler.add_job(self._heartbeat, "interval", seconds=self._settings.heartbeat_seconds)
+        scheduler.add_job(
+            self.health.measure_disk, "interval", seconds=MEASURE_SECONDS, next_run_time=datetime.now(UTC)
+        )
         scheduler.add_job(self._sealer.seal_if_due, "interval", seconds=_SEAL_CHECK_SECONDS)
         scheduler.start()
         return scheduler
@@ -197,14 +239,14 @@ class Recorder:
     def _record(self, what: str, **facts: object) -> None:
         self.intake.take(housekeeping_event(self._clock.now(), RECORDER, what, **facts))
 
-    async def _position(self) -> Mapping[str, Any]:
+    async def _position(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"durable_seq": self.intake.durable_seq}
 
-    async def _rotate(self) -> Mapping[str, Any]:
+    async def _rotate(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         await self.intake.in_writer(self.log.rotate)
-        return await self._position()
+        return await self._position(request)
 
-    async def _status(self) -> Mapping[str, Any]:
+    async def _status(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         return self.status()
 
 

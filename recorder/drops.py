@@ -41,6 +41,11 @@ class Drops:
         self._clock = clock
         self._dropped: dict[str, _Dropped] = {}
 
+    @property
+    def any(self) -> bool:
+        """Something was dropped since."""
+        return bool(self._dropped)
+
     def add(self, source: str, why: GapReason) -> None:
         """Count an event that is dropped now, for this reason."""
         if not self._dropped:

@@ -3,6 +3,9 @@
 A source's `take` only appends to a list. A group is written at the latest `group_seconds` after its first event came, or
 as soon as it has `group_records`. While the disk does not answer, the buffer grows to `buffer_bytes`; what comes then is
 dropped, counted, said, and recorded as soon as the disk is back.
+
+A caller that waits, such as a POST, hands in events by `take_group`, which are written 10 ms later at the latest. It can do
+what a stream cannot: try again. So it is refused rather than kept in memory while the log cannot be written.
 """
 
 from __future__ import annotations
@@ -11,11 +14,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar
 
 from ..clock import Clock
 from ..connectors.home_assistant.protocol import SOURCE
-from ..errors import LogNotWritable
+from ..errors import LogError, LogNotWritable
 from ..settings import RecordingSettings
 from ..storage.gaps import GapReason
 from ..storage.log import EventLog
@@ -23,9 +28,15 @@ from ..storage.record import HOUSEKEEPING, Event
 from .drops import Drops, reason_of
 from .latest import Latest
 
-__all__ = ["Intake"]
+__all__ = ["Busy", "Committed", "Intake", "TooLarge", "WAITING_SECONDS"]
 
 T = TypeVar("T")
+
+Committed = Callable[[Sequence[Event], float], None]
+"""Told of each group that has become durable, and how many seconds its write and fdatasync took. Must not raise."""
+
+WAITING_SECONDS: Final = 0.01
+"""Events of a caller that waits are written so soon."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,10 +49,33 @@ _RESERVE = 1.1
 _RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 
+class TooLarge(Exception):
+    """So many events at once never have room in the buffer."""
+
+
+class Busy(Exception):
+    """Nothing can be taken from a caller that waits: try again after `retry_after` seconds."""
+
+    def __init__(self, reason: str, retry_after: int) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+@dataclass(slots=True)
+class _Group:
+    """Events of one caller, side by side in the buffer from `start` on."""
+
+    start: int
+    count: int
+    size: int
+    done: asyncio.Future[tuple[int, int]]
+
+
 class Intake:
     """Takes events from all sources of a recorder, and makes them durable in the order in which they came."""
 
     def __init__(self, log: EventLog, settings: RecordingSettings, clock: Clock, latest: Latest) -> None:
+        self.committed: Committed = lambda events, seconds: None
         self.durable_seq = log.next_seq - 1
         self.taken = 0
         self.dropped = 0
@@ -56,6 +90,10 @@ class Intake:
         self._chooses = not self._choice.everything
         self._why = GapReason.BACKPRESSURE
         self._events: list[Event] = []
+        self._groups: list[_Group] = []
+        self._due: float | None = None
+        self._retrying = False
+        self._flushing = 0
         self._bytes = 0
         self._flushing_bytes = 0
         self._drops = Drops(clock)
@@ -63,16 +101,31 @@ class Intake:
         self._closing = asyncio.Event()
         self._writer = ThreadPoolExecutor(1, "log-writer")
 
-    def take(self, event: Event) -> None:
+    @property
+    def unsynced(self) -> tuple[int, int]:
+        """How many records, and about how many bytes, have been taken and are not durable yet."""
+        return len(self._events) + self._flushing, self._bytes + self._flushing_bytes
+
+    @property
+    def dropping(self) -> bool:
+        """Events are being dropped since the last group that could be written."""
+        return self._drops.any
+
+    @property
+    def pressure(self) -> float:
+        """How full the memory for waiting events is: 0 … 1."""
+        return (self._bytes + self._flushing_bytes) / self._settings.buffer_bytes
+
+    def take(self, event: Event, *, always: bool = False) -> None:
         """Take an event for recording; it is durable a group interval later at the latest. Never blocks.
 
-        What the settings leave out is counted and gone; what says nothing new is not recorded again. Only what is kept
-        here counts as known: a state of a snapshot that had to be dropped is new again in the next one.
+        What the settings leave out is counted and gone; what says nothing new is not recorded again, but with `always`.
+        Only what is kept here counts as known: a state of a snapshot that had to be dropped is new again in the next one.
         """
         if self._chooses and event.source == SOURCE and not self._choice.chosen(event):
             self.left_out += 1
             return
-        if not self._latest.is_new(event):
+        if not always and not self._latest.is_new(event):
             return
         size = len(event.raw) + _ENVELOPE_BYTES
         if self._bytes + self._flushing_bytes + size > self._settings.buffer_bytes and not self._has_reserve(event):
@@ -87,15 +140,42 @@ class Intake:
         if waiting == 1 or waiting == self._settings.group_records:
             self._wake.set()
 
+    def take_group(self, events: Sequence[Event]) -> asyncio.Future[tuple[int, int]]:
+        """Take all of these events or none; the future gives their first and last seq once all are durable.
+
+        Their seqs are consecutive. Raises Busy when there is no room or the log cannot be written, and so does the future
+        when that turns out while they wait: then none of them was recorded. Raises TooLarge.
+        """
+        if self._closing.is_set():
+            raise Busy("the recorder is stopping", 5)
+        if self._retrying:
+            raise Busy(self.problem, 5)
+        size = sum(len(event.raw) for event in events) + _ENVELOPE_BYTES * len(events)
+        if size > self._settings.buffer_bytes:
+            raise TooLarge("these events are larger than recording.buffer_bytes")
+        if self._bytes + self._flushing_bytes + size > self._settings.buffer_bytes:
+            raise Busy("the disk does not keep up, and the memory for waiting events is full", 1)
+        done: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
+        self._groups.append(_Group(len(self._events), len(events), size, done))
+        self._events += events
+        self._bytes += size
+        self.taken += len(events)
+        due = self._clock.monotonic() + WAITING_SECONDS
+        self._due = due if self._due is None else min(self._due, due)
+        self._wake.set()
+        return done
+
     async def run(self) -> None:
         """Write groups until `close`; then write what is left. Never raises for a disk that does not answer."""
         while self._events or not self._closing.is_set():
             await self._until_due()
             if self._events:
                 events, self._events = self._events, []
+                groups, self._groups = self._groups, []
                 self._flushing_bytes, self._bytes = self._bytes, 0
-                await self._write(events)
-                self._flushing_bytes = 0
+                self._flushing, self._due = len(events), None
+                await self._write(events, groups)
+                self._flushing_bytes = self._flushing = 0
             self._report_drops()
 
     def close(self) -> None:
@@ -112,10 +192,11 @@ class Intake:
         while not self._events and not self._closing.is_set():
             self._wake.clear()
             await self._wake.wait()
-        deadline = self._clock.monotonic() + self._settings.group_seconds
+        by_itself = self._clock.monotonic() + self._settings.group_seconds
         while len(self._events) < self._settings.group_records and not self._closing.is_set():
             self._wake.clear()
-            left = deadline - self._clock.monotonic()
+            due = by_itself if self._due is None else min(by_itself, self._due)
+            left = due - self._clock.monotonic()
             if left <= 0:
                 return
             try:
@@ -124,27 +205,57 @@ class Intake:
             except TimeoutError:
                 return
 
-    async def _write(self, events: Sequence[Event]) -> None:
+    async def _write(self, events: list[Event], groups: list[_Group]) -> None:
         """Write a group, as often as it takes; at closing time only once more."""
         attempt = 0
-        while True:
+        while events:
+            began = self._clock.monotonic()
             try:
-                _, self.durable_seq = await self.in_writer(lambda: self._log.append(events))
+                first, self.durable_seq = await self.in_writer(partial(self._log.append, events))
             except LogNotWritable as error:
                 self._why = reason_of(error)
                 self._say(str(error))
-                if self._closing.is_set():
+                events = self._give_up_waiting(events, groups, error)
+                if events and self._closing.is_set():
                     self.lost += len(events)
                     _log.error("%d events are lost: the log could not be written before the end", len(events))
                     return
-                self._wake.clear()
                 delay = _RETRY_SECONDS[min(attempt, len(_RETRY_SECONDS) - 1)]
                 attempt += 1
-                await self._sleep_unless_closing(delay)
+                self._retrying = bool(events)  # else the next caller finds out whether the log can be written again
+                if events:
+                    await self._sleep_unless_closing(delay)
+                self._retrying = False
             else:
                 self._why = GapReason.BACKPRESSURE
                 self._say("")
+                for group in groups:
+                    if not group.done.done():
+                        group.done.set_result((first + group.start, first + group.start + group.count - 1))
+                self.committed(events, self._clock.monotonic() - began)
                 return
+
+    def _give_up_waiting(self, events: list[Event], groups: list[_Group], error: LogError) -> list[Event]:
+        """Tell all callers that wait that nothing of theirs is recorded; return the others' events of the group."""
+        kept, size = self._withdraw(events, groups, error)
+        self._flushing_bytes -= size
+        self._flushing = len(kept)
+        self._events, size = self._withdraw(self._events, self._groups, error)
+        self._bytes -= size
+        return kept
+
+    def _withdraw(self, events: list[Event], groups: list[_Group], error: LogError) -> tuple[list[Event], int]:
+        kept: list[Event] = []
+        end = size = 0
+        for group in groups:
+            kept += events[end : group.start]
+            end = group.start + group.count
+            size += group.size
+            self.taken -= group.count
+            if not group.done.done():
+                group.done.set_exception(Busy(str(error), 5))
+        groups.clear()
+        return kept + events[end:], size
 
     async def _sleep_unless_closing(self, seconds: float) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What was recorded last of each entity and registry, so that a snapshot adds only what is new; and who was listened to.
+"""What was recorded last: of each entity and registry, so that a snapshot adds only what is new; who was listened to; keys.
 
 It is kept in `recorder.sqlite`, a cache that says which seq it reaches. What came after is read from the tails; where the
 cache is missing, or ahead of the log, a child process makes it anew from the whole log:
@@ -24,7 +24,9 @@ from ..connectors.home_assistant.protocol import SOURCE
 from ..storage.log import log_folder, tails_in
 from ..storage.record import Event, Record
 from ..storage.tail import read_tail
+from .idempotency import Keys
 from .listened import Listened
+from .recent import Recent
 
 __all__ = ["Latest", "main"]
 
@@ -32,6 +34,10 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS reach (seq INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS entity (entity_id TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS registry (name TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS idempotency (
+    key TEXT NOT NULL, digest TEXT NOT NULL, received_at INTEGER NOT NULL, count INTEGER NOT NULL, done INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS listening (what TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS home (config TEXT NOT NULL);
 """
@@ -45,16 +51,18 @@ _log = logging.getLogger(__name__)
 
 
 class Latest:
-    """The time (microseconds UTC) of each entity's latest state, and a digest of each registry's text.
+    """The time (microseconds UTC) of each entity's latest state, a digest of each registry's text, and `keys`.
 
     Nobody who was not listening knows that an entity is gone: it is simply not in the next snapshot. Nothing is invented
     then; its removal is in Home Assistant's history, and so comes with the backfill of the gap, if it can be had at all.
     """
 
     def __init__(self) -> None:
+        self.keys = Keys()
         self.entities: dict[str, int] = {}
         self.registries: dict[str, bytes] = {}
         self.listened = Listened()
+        self.recent = Recent()
         self.config = "{}"
 
     def home_config(self) -> dict[str, Any]:
@@ -93,6 +101,7 @@ class Latest:
         if event_type == "state_changed" or event_type == "state":
             if entity_id is None or event.source != SOURCE:
                 return
+            self.recent.add(entity_id, event.time)
             if event.origin in _HEARD:
                 self.entities[entity_id] = event.time
             elif event.origin == "backfill":
@@ -110,6 +119,7 @@ class Latest:
         """Remember what these records say, which must come in order of seq."""
         for record in records:
             self.remember(record)
+            self.keys.learn(record)
 
     def save(self, data_dir: Path, seq: int) -> None:
         """Keep it for the next start; `seq` is the last record that it knows of. A disk that can't is only said."""
@@ -122,11 +132,12 @@ class Latest:
         with closing(sqlite3.connect(data_dir / "recorder.sqlite", isolation_level=None)) as database:
             database.executescript(_SCHEMA)
             database.execute("BEGIN IMMEDIATE")
-            for table in ("reach", "entity", "registry", "listening", "home"):
+            for table in ("reach", "entity", "registry", "idempotency", "listening", "home"):
                 database.execute(f"DELETE FROM {table}")
             database.execute("INSERT INTO reach VALUES (?)", (seq,))
             database.executemany("INSERT INTO entity VALUES (?, ?)", self.entities.items())
             database.executemany("INSERT INTO registry VALUES (?, ?)", self.registries.items())
+            database.executemany("INSERT INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?)", self.keys.rows())
             database.execute("INSERT INTO listening VALUES (?)", (orjson.dumps(self.listened.dump()).decode(),))
             database.execute("INSERT INTO home VALUES (?)", (self.config,))
             database.execute("COMMIT")
@@ -145,7 +156,9 @@ class Latest:
                 latest, reach = cls(), 0
         for place, (_, path) in enumerate(tails):
             before = tails[place + 1][0] if place + 1 < len(tails) else None
-            latest.learn(record for record in read_tail(path, before) if record.seq > reach)
+            records = read_tail(path, before)
+            latest.recent.learn(record for record in records if record.seq <= reach)
+            latest.learn(record for record in records if record.seq > reach)
         return latest
 
     @classmethod
@@ -156,6 +169,7 @@ class Latest:
                 (reach,) = database.execute("SELECT seq FROM reach").fetchone()
                 latest.entities.update(database.execute("SELECT entity_id, time FROM entity"))
                 latest.registries.update(database.execute("SELECT name, digest FROM registry"))
+                latest.keys.load(database.execute("SELECT * FROM idempotency ORDER BY rowid"))
                 (listened,) = database.execute("SELECT what FROM listening").fetchone()
                 latest.listened = Listened.restored(orjson.loads(listened))
                 (latest.config,) = database.execute("SELECT config FROM home").fetchone()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..storage.gaps import RECORDER, Gap, GapReason, Listening, facts_of
-from ..storage.record import Event, Record
+from ..storage.record import Event, Record, housekeeping_event
 
 __all__ = ["Listened"]
 
@@ -33,6 +33,17 @@ class Listened:
     def begin(self) -> None:
         """A run begins: the one before has ended, whether it said so or not."""
         self._listening.end()
+
+    def ended(self, now: int) -> Event | None:
+        """Return what is to be recorded first by whoever writes while no recorder runs; None if the last one stopped.
+
+        Without it, what is written then would look like a sign of life of the recorder that was killed before.
+        """
+        before = self._listening.alive_at
+        if not self._listening.running or before is None:
+            return None
+        facts = {"gap_since": before, "gap_reason": GapReason.RECORDER_KILLED.value}
+        return housekeeping_event(now, RECORDER, "ended", **facts)
 
     def open(self, source: str) -> Gap | None:
         """Return the gap of a source that lasts still."""
@@ -74,19 +85,4 @@ class Listened:
 
     def _backfilled(self, source: str, facts: Mapping[str, Any]) -> None:
         """Strike out what is closed, and what was found not to be closed any further."""
-        since, upto = facts.get("from"), facts.get("upto")
-        kept = []
-        for gap in self._waiting.get(source, ()):
-            if isinstance(since, int) and isinstance(upto, int):
-                gap.fill(since, upto)
-            if not gap.closed and not (facts.get("done") is True and _lies_in(gap, facts)):
-                kept.append(gap)
-        self._waiting[source] = kept
-
-
-def _lies_in(gap: Gap, facts: Mapping[str, Any]) -> bool:
-    """Tell whether a gap lies in the interval that was asked for."""
-    since, until = facts.get("since"), facts.get("until")
-    if not isinstance(since, int) or not isinstance(until, int) or gap.end is None:
-        return False
-    return since <= min(gap.start, gap.end) and max(gap.start, gap.end) <= until
+        self._waiting[source] = [gap for gap in self._waiting.get(source, ()) if not gap.fill(facts)]

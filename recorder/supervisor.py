@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..clock import Clock, full_jitter
 from ..connectors.base import Connector
 from ..errors import HomeiqError, Kind, SourceError
-from ..storage.gaps import Gap, GapReason
+from ..storage.gaps import GapReason
 from ..storage.record import Event
 from .connection import Connection
 from .intake import Intake
@@ -47,16 +46,13 @@ class Supervisor:
         intake: Intake,
         clock: Clock,
         connection: Connection | None = None,
-        on_gap: Callable[[Gap], None] = lambda gap: None,
     ) -> None:
-        """`on_gap` is told of each gap that ends, when it ends."""
         self.state = SourceState(connector.name)
         self._connector = connector
         self._intake = intake
         self._clock = clock
         self._warned: set[str] = set()
         self._connection = connection or Connection(connector.name, intake, clock)
-        self._on_gap = on_gap
         self._connected_at: float | None = None
 
     async def run(self) -> None:
@@ -99,9 +95,7 @@ class Supervisor:
         state.connected, state.since, state.reason = True, self._clock.now(), ""
         self._connected_at = self._clock.monotonic()
         state.warnings.clear()  # what is still true is found again
-        gap = self._connection.connected(**facts)
-        if gap is not None:
-            self._on_gap(gap)
+        self._connection.connected(**facts)
 
     def introduce(self, description: str) -> None:
         """Say to whom we are connected; see Listener.introduce."""

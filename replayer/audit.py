@@ -197,7 +197,7 @@ class _Reader:
         ]
         todo.sort(key=lambda one: one[1].window)
         self.findings.windows = len(todo)
-        home = home_of(whole)
+        home = home_of(whole, self._normalizers)
         for normalizer, span in todo:
             view = view_of(span.window, normalizer.name)
             only = PointFilter(scope, view, normalizer, span.window) if scope.filtered else None
@@ -206,7 +206,7 @@ class _Reader:
             for start, end in slices_of(view, normalizer, span.window):
                 differences = self._slice(part, max(start, oldest or start), end)
                 if differences and settled is not None:
-                    differences = _unsettled(differences, settled(), normalizer, start, end)
+                    differences = _unsettled(differences, settled(), normalizer, self._normalizers, (start, end))
                 for difference in differences:
                     self.findings.add(difference)
                 yield
@@ -265,11 +265,15 @@ def _difference(kind: str, point: Point, before: bytes | None) -> Difference:
 
 
 def _unsettled(
-    differences: Sequence[Difference], view: LogView, normalizer: Normalizer, start: int, end: int
+    differences: Sequence[Difference],
+    view: LogView,
+    normalizer: Normalizer,
+    known: Sequence[Normalizer],
+    span: tuple[int, int],
 ) -> list[Difference]:
     """Return the differences that are none of what a follower is just writing: the log has grown meanwhile."""
     now: dict[tuple[str, str, int], Mapping[str, Any]] = {}
-    for points in window_points(view, normalizer, home_of(view), start, end, Counts()):
+    for points in window_points(view, normalizer, home_of(view, known), *span, Counts()):
         for point in points:
             now[_name(point.series.measurement, point.series.tags, point.time)] = point.fields
     left = []

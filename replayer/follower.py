@@ -18,6 +18,7 @@ from ..storage.log import log_id
 from ..storage.reader import LogReader, records_of
 from ..storage.record import Record
 from ..storage.view import LogView
+from .conditions import KINDS
 from .delivery import Delivery
 from .home import HOME_TYPES
 from .ledger import Ledger, Request
@@ -123,7 +124,7 @@ class Follower:
         ledger.interrupted()
         self._marking.check(measurements_of(self._normalizers, ledger), end)
         self._view = None
-        self._home = home_of(self._view_with(position))
+        self._home = home_of(self._view_with(position), self._normalizers, lambda: self._view_with(ledger.position))
         around = Surroundings(self._home, self._view_with, self._target.replaces)
         self._tracks = [track_of(normalizer, around) for normalizer in with_retired(self._normalizers, ledger)]
         for track in self._tracks:
@@ -206,8 +207,7 @@ class Follower:
         position = self._ledger.position
         taken = {track: Taken() for track in self._tracks}
         for record in records:
-            if record.event_type in HOME_TYPES:
-                self._learn(record, taken)
+            self._learn(record, taken)
         for track in self._tracks:
             track.take([record for record in records if track.normalizer.wants(record)], position, taken[track])
             self._write(track, taken[track].points)
@@ -260,9 +260,12 @@ class Follower:
         track, window = hold
         for place, record in enumerate(records):
             ours = track.normalizer.wants(record) and track.touches(record, window)
-            if ours or record.event_type in HOME_TYPES:
+            if ours or record.event_type in HOME_TYPES or self._is_condition(record):
                 return records[:place]
         return records
+
+    def _is_condition(self, record: Record) -> bool:
+        return any(one.name in KINDS and one.is_condition and one.wants(record) for one in self._normalizers)
 
     def _waits_for_home(self, records: list[Record]) -> bool:
         """Wait a moment for the first registries, which come a moment after the first events."""
@@ -282,17 +285,27 @@ class Follower:
 
     def _learn(self, record: Record, taken: dict[Track, Taken]) -> None:
         """Learn about the home; windows that were projected with another view of it are stale."""
-        changed = self._home.learn(record)
-        if changed is None:
-            return
-        start, end = changed
-        reason = f"the {record.event_type.replace('_', ' ')} changed"
+        if record.event_type in HOME_TYPES:
+            changed = self._home.learn(record)
+            if changed is not None:
+                self._doubt(record.event_type, *changed, taken)
+        elif self._home.conditions is not None:
+            condition = self._home.conditions.learn(record)
+            if condition is not None:
+                self._doubt(*condition, taken)
+
+    def _doubt(self, what: str, start: float, end: float, taken: dict[Track, Taken]) -> None:
+        """Find the windows in which something was written that depends on what is now known of [start, end)."""
+        position = self._ledger.position
         for track in self._tracks:
-            if record.event_type in track.normalizer.of_home:
-                for window in track.states:
-                    reached = window - track.normalizer.ahead, window + DAY + track.normalizer.back
-                    if reached[1] > start and reached[0] < end:
-                        taken[track].stale.setdefault(window, reason)
+            if what not in track.normalizer.of_home:
+                continue
+            for window in track.states:
+                reached = window - track.normalizer.ahead, window + DAY + track.normalizer.back
+                if reached[1] > start and reached[0] < end and window not in taken[track].stale:
+                    first = window if start == float("-inf") else int(start)
+                    if track.reaches(window, first, position):
+                        taken[track].stale[window] = f"the {what.replace('_', ' ')} changed"
 
     # --- stale windows -----------------------------------------------------------------------------------------------
 

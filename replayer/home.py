@@ -7,14 +7,15 @@ order in which records arrived decides nothing.
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..storage.record import ORIGIN_RANK, Record
 from ..verbatim import loads, storable
-from .point import NONE
+from .conditions import Conditions
+from .point import NONE, Field
 
 __all__ = ["HOME_TYPES", "EntityFacts", "HomeView", "Home"]
 
@@ -49,16 +50,29 @@ _UNKNOWN = EntityFacts()
 class HomeView:
     """The home during an interval in which nothing about it changed."""
 
-    def __init__(self, config: dict[str, Any], entities: dict[str, dict[str, Any]], devices: dict[str, dict[str, Any]]):
+    def __init__(
+        self,
+        config: dict[str, Any],
+        entities: dict[str, dict[str, Any]],
+        devices: dict[str, dict[str, Any]],
+        conditions: Conditions | None = None,
+    ) -> None:
         units = config.get("unit_system")
         units = units if isinstance(units, dict) else {}
         self.temperature_unit = str(units.get("temperature", "°C"))
         self.zone = _zone(config.get("time_zone"))
         self.location_name = _text(config.get("location_name")) or NONE
+        self._conditions = conditions
         self._entities = entities
         self._devices = devices
         self._facts: dict[str, EntityFacts] = {}
         self._day_parts: dict[int, str] = {}
+
+    def condition(self, kind: str, time: int) -> Mapping[str, Field] | None:
+        """Return what surrounded the home at a time (microseconds UTC): the fields of a point of weather,
+        carbon_intensity or electricity_pricing; None where nothing is known of it.
+        """
+        return None if self._conditions is None else self._conditions.at(kind, time)
 
     def entity(self, entity_id: str) -> EntityFacts:
         """Return what is known of an entity; an area that it has not itself is its device's."""
@@ -131,6 +145,7 @@ class Home:
         self._views: dict[int, HomeView] = {}
         self._interval: tuple[float, float] = (0.0, 0.0)
         self._view: HomeView | None = None
+        self.conditions: Conditions | None = None
 
     @property
     def known(self) -> bool:
@@ -173,7 +188,8 @@ class Home:
         place = bisect_right(self._changes, time)
         view = self._views.get(place)
         if view is None:
-            view = self._views[place] = HomeView(*(self._content(name, time) for name in HOME_TYPES))
+            config, entities, devices = (self._content(name, time) for name in HOME_TYPES)
+            view = self._views[place] = HomeView(config, entities, devices, self.conditions)
         start = self._changes[place - 1] if place else float("-inf")
         end = self._changes[place] if place < len(self._changes) else float("inf")
         self._interval, self._view = (start, end), view

@@ -19,7 +19,7 @@ from typing import Final
 
 from ..verbatim import storable
 
-__all__ = ["NONE", "LARGEST_STRING", "Field", "Series", "Point", "line", "field_key", "clean_name"]
+__all__ = ["NONE", "LARGEST_STRING", "Field", "FieldBlock", "Series", "Point", "line", "field_key", "clean_name"]
 
 NONE: Final = "none"
 """A tag's value where there is nothing: every tag of a measurement is always written."""
@@ -34,7 +34,6 @@ _IN_MEASUREMENT = str.maketrans({",": "\\,", " ": "\\ "})
 _IN_KEY = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
 _PLAIN = re.compile(r"[\w./:+@%°()\[\]-]+")  # no character of these is changed or escaped anywhere
 _ENDING = re.compile(r'\\(?=[,= "]|\Z)')  # InfluxDB 1.8 refuses a field with such a name, or drops the backslash
-_QUOTE = str.maketrans({'"': '\\"', "\\": "\\\\"})
 _CACHED = 100_000
 
 _field_keys: dict[str, str] = {}
@@ -64,20 +63,36 @@ class Series:
         )
 
 
+class FieldBlock(dict[str, Field]):
+    """Fields that stand together in many points, and do not change once they are in one: their text is made once."""
+
+    __slots__ = ("text",)
+
+    text: str
+
+
 class Point:
     """Fields of a series at a time (nanoseconds UTC).
 
-    `seq` is the record that it comes from, no part of the point. `text` is its line, once somebody has made it.
+    They may come in several parts, none of which has a name of another. `seq` is the record that the point comes from, no
+    part of it. `text` is its line, once somebody has made it.
     """
 
-    __slots__ = ("fields", "seq", "series", "text", "time")
+    __slots__ = ("parts", "seq", "series", "text", "time")
 
-    def __init__(self, series: Series, fields: dict[str, Field], time: int, seq: int) -> None:
+    def __init__(
+        self, series: Series, fields: dict[str, Field] | tuple[dict[str, Field], ...], time: int, seq: int
+    ) -> None:
         self.series = series
-        self.fields = fields
+        self.parts = fields if isinstance(fields, tuple) else (fields,)
         self.time = time
         self.seq = seq
         self.text: str | None = None
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """All fields, in the order in which they stand in the line."""
+        return {name: value for part in self.parts for name, value in part.items()}
 
     @property
     def key(self) -> tuple[str, int]:
@@ -97,14 +112,34 @@ def field_key(name: str) -> str:
 
 def line(point: Point) -> str:
     """Return the point's line, without a line feed."""
+    texts = []
+    for part in point.parts:
+        text = _block_text(part) if type(part) is FieldBlock else _text(part)
+        if text:
+            texts.append(text)
+    return f"{point.series.prefix} {','.join(texts)} {point.time}"
+
+
+def _block_text(block: FieldBlock) -> str:
+    try:
+        return block.text
+    except AttributeError:
+        block.text = text = _text(block)
+        return text
+
+
+def _text(fields: dict[str, Field]) -> str:
+    """Return fields as they stand in a line."""
     parts = []
     keys = _field_keys
-    for name, value in point.fields.items():
+    for name, value in fields.items():
         key = keys.get(name) or field_key(name)
         kind = type(value)
         if kind is str:
-            if '"' in value or "\\" in value:  # type: ignore[operator]
-                value = value.translate(_QUOTE)  # type: ignore[union-attr]
+            if "\\" in value:  # type: ignore[operator]
+                value = value.replace("\\", "\\\\")  # type: ignore[union-attr]
+            if '"' in value:  # type: ignore[operator]
+                value = value.replace('"', '\\"')  # type: ignore[union-attr]
             parts.append(f'{key}="{value}"')
         elif kind is float:
             parts.append(f"{key}={value!r}")
@@ -112,4 +147,4 @@ def line(point: Point) -> str:
             parts.append(f"{key}=true" if value else f"{key}=false")
         else:
             parts.append(f"{key}={value}i")
-    return f"{point.series.prefix} {','.join(parts)} {point.time}"
+    return ",".join(parts)

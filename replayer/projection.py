@@ -8,14 +8,15 @@ in the order (series, time). Of two records that give the same point the one tha
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..storage.reader import columns_of, records_of
+from ..storage.reader import records_of
 from ..storage.record import COLUMNS, ORIGIN_RANK, Record
 from ..storage.view import LogView, chosen_rows
 from .home import Home
@@ -40,6 +41,7 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 BATCH = 5_000
+_AHEAD = 4
 
 Rank = tuple[int, int, bytes]
 Candidate = tuple[Point, Record]
@@ -81,10 +83,8 @@ def _points_by_entity(
     """Yield the points that the records with time in [start, end) make, in the order (entity, time), in batches."""
     for entities in wanted_entities(view, normalizer, start, end, counts):
         tables = scan_for(view, normalizer, COLUMNS, start=start, end=end, entities=entities)
-        rows, order = _rows(_chosen(tables, normalizer, counts))
         batch: list[Candidate] = []
-        for place in range(0, len(order), BATCH):
-            records = [Record(*rows[row]) for row in order[place : place + BATCH]]
+        for records in _in_order(_chosen(_read_ahead(tables), normalizer, counts)):
             # Copies of one point lie side by side; those at the end may have more in the next chunk.
             batch += normalized(records, normalizer, home, counts)
             ready, batch = _without_last_moment(batch)
@@ -104,18 +104,31 @@ def _chosen(tables: Iterable[pa.Table], normalizer: Normalizer, counts: Counts) 
         yield chosen
 
 
-def _rows(tables: Iterable[pa.Table]) -> tuple[list[tuple[Any, ...]], list[int]]:
-    """Return the rows of tables, and in which order to take them: entity, time.
+def _read_ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Yield tables, while a thread reads those that follow, which needs little of Python."""
+    with ThreadPoolExecutor(1, "reading") as thread:
+        following = deque(thread.submit(next, tables, None) for _ in range(_AHEAD))
+        try:
+            while (table := following.popleft().result()) is not None:
+                following.append(thread.submit(next, tables, None))
+                yield table
+        finally:
+            thread.shutdown(wait=True, cancel_futures=True)
 
-    Sorting the numbers of rows, not the rows, saves two copies of all that was ever said.
+
+def _in_order(tables: Iterable[pa.Table]) -> Iterator[list[Record]]:
+    """Yield the records of tables in the order (entity, time), in lists.
+
+    Sorting their numbers, not the records, saves two copies of all that was ever said.
     """
-    rows: list[tuple[Any, ...]] = []
+    records: list[Record] = []
     keys = []
     for table in tables:
         keys.append(table.select(["entity_id", "time"]))
-        rows += zip(*columns_of(table), strict=True)
-    order = pc.sort_indices(pa.concat_tables(keys), [("entity_id", "ascending"), ("time", "ascending")])
-    return rows, order.to_pylist()
+        records += records_of(table)
+    order = pc.sort_indices(pa.concat_tables(keys), [("entity_id", "ascending"), ("time", "ascending")]).to_pylist()
+    for place in range(0, len(order), BATCH):
+        yield [records[row] for row in order[place : place + BATCH]]
 
 
 def _without_last_moment(candidates: list[Candidate]) -> tuple[list[Candidate], list[Candidate]]:

@@ -222,7 +222,7 @@ class _Replay:
         marking = Marking(self._target, self._ledger, self._delivery, log_id(self._data_dir), self._clock)
         marking.check(measurements_of(self._normalizers, self._ledger), view.last_seq, adopt=adopt)
         made_at = time.monotonic()
-        home = home_of(view)
+        home = home_of(view, self._normalizers)
         todo = [
             (normalizer, span)
             for normalizer in with_retired(self._normalizers, self._ledger)
@@ -264,12 +264,9 @@ def replay_to_output(
     """Write the points with times in [since, until) as line protocol: no ledger, no lock. Raises TargetError, LogError."""
     progress = Progress()
     view = LogView(settings.data_dir)
-    home = home_of(view)
-    todo = [
-        (normalizer, window)
-        for normalizer in normalizers(settings.section, _choice(settings))
-        for window in windows_between(view, normalizer, since, until)
-    ]
+    known = normalizers(settings.section, _choice(settings))
+    home = home_of(view, known)
+    todo = [(normalizer, window) for normalizer in known for window in windows_between(view, normalizer, since, until)]
     todo.sort(key=lambda one: one[1].window)
     progress.windows = len(todo)
     progress.days = len({span.window for _, span in todo})

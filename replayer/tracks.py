@@ -77,6 +77,11 @@ class Track(ABC):
         """Tell whether a record that this normalizer reads may have to do with a window."""
         return window - self.normalizer.ahead <= record.time < window + DAY + self.normalizer.back
 
+    def reaches(self, window: int, time: int, position: int) -> bool:
+        """Tell whether a point of a record with this time, or a later one, may have been written into a window."""
+        del time, position
+        return window in self.states
+
     def set_stale(self, window: int, position: int) -> None:
         """Remember that a window must be replayed, with all records up to `position`."""
         self.states[window] = ("stale", position)
@@ -163,6 +168,12 @@ class EntityTrack(Track):
             if point.key not in best or rank > best[point.key][0]:
                 best[point.key] = rank, point
         return [point for _, point in best.values()]
+
+    def reaches(self, window: int, time: int, position: int) -> bool:
+        """Tell by the frontier of what was written."""
+        if window not in self.states or self.states[window][0] == "stale":
+            return window in self.states
+        return self._floor(window, position) + _LATE >= time
 
     def _forget(self, window: int) -> None:
         self._floors.pop(window, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 
 from ..clock import DAY, window_of
 from ..storage.reader import records_of
-from ..storage.record import COLUMNS
+from ..storage.record import COLUMNS, Record
 from ..storage.view import LogView
+from .conditions import Conditions
 from .home import HOME_TYPES, Home
 from .ledger import Ledger
 from .normalizers.base import POLLED, Normalizer, Reads, Reason, Summarizer
@@ -30,7 +31,7 @@ __all__ = [
     "windows_between",
 ]
 
-PARTITION = 50_000
+PARTITION = 100_000
 """A window is read in parts of about so many records, each a range of entities: what is held in memory at once."""
 
 
@@ -66,11 +67,20 @@ class Counts:
             self.reasons[reason] = self.reasons.get(reason, 0) + count
 
 
-def home_of(view: LogView) -> Home:
-    """Return all that a log says of the home."""
+def home_of(view: LogView, normalizers: Sequence[Normalizer] = (), latest: Callable[[], LogView] | None = None) -> Home:
+    """Return all that a log says of the home, and by these normalizers of what surrounded it.
+
+    What surrounded it is read when it is asked for, from what `latest` returns then, by default from the same view.
+    """
     home = Home()
     for table in view.scan(event_types=HOME_TYPES):
         home.learn_all(records_of(table))
+
+    def read(normalizer: Normalizer, start: int, end: int) -> Iterator[Record]:
+        for table in scan_for(latest() if latest else view, normalizer, start=start, end=end):
+            yield from records_of(table)
+
+    home.conditions = Conditions({one.name: one for one in normalizers if one.is_condition}, read, home.at)
     return home
 
 
@@ -84,7 +94,15 @@ def scan_for(
     entities: tuple[str | None, str | None] | None = None,
 ) -> Iterator[pa.Table]:
     """Yield tables of the records that a normalizer reads, with time in [start, end); see LogView.scan."""
-    yield from view.scan(columns, start=start, end=end, entities=entities, wanted=_condition(normalizer.reads))
+    reads = normalizer.reads
+    yield from view.scan(
+        columns,
+        start=start,
+        end=end,
+        event_types=reads.event_types,
+        entities=entities,
+        wanted=_condition(reads),
+    )
 
 
 def _condition(reads: Reads) -> pc.Expression:

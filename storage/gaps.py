@@ -4,11 +4,13 @@ The recorder's own records (event types `homeiq_…`, time = received_at) that m
 
     started       source recorder; a run begins. Ends the recorder's own gap
     stopped       source recorder; from now on nobody listens to anything
+    ended         source recorder; it was found to have ended at `gap_since` without a word, by whoever writes next
     heartbeat     source recorder; it was alive then. `silent`: seconds for which a connected source has not been heard
     connected     a source is listened to from now on. Ends its gap
     disconnected  it is not any more: `gap_since`, `gap_reason`, and a sentence in `reason`
     dropped       what came from this source between `gap_since` and now did not fit in, `events` in number: a gap by itself
-    backfilled    what was missed between `since` and `until` was fetched from `from` up to `upto`: `rows`, `problem`
+    backfilled    states between `since` and `until` were asked for, and fetched `from` … `upto`: `rows` new records;
+                  `done` where that is all there is, and `missing` for what can't be had
 
 A record that ends a gap carries `gap_since` (microseconds UTC), `gap_seconds` (by the monotonic clock where the gap lies
 within one run, never negative) and `gap_reason`, so that each gap can be told from one record alone.
@@ -25,7 +27,18 @@ from ..clock import SECOND
 from ..verbatim import loads
 from .record import HOUSEKEEPING, Event, Record
 
-__all__ = ["DEAD_AFTER", "RECORDER", "SENTENCES", "Gap", "GapReason", "Listening", "combined", "facts_of", "gaps_of"]
+__all__ = [
+    "DEAD_AFTER",
+    "MISSING",
+    "RECORDER",
+    "SENTENCES",
+    "Gap",
+    "GapReason",
+    "Listening",
+    "combined",
+    "facts_of",
+    "gaps_of",
+]
 
 RECORDER: Final = "recorder"
 """The `source` of what the recorder says of itself."""
@@ -88,12 +101,22 @@ def combined(first: GapReason, following: GapReason) -> GapReason:
     return first
 
 
+MISSING: Final[dict[str, str]] = {
+    "events": "events other than states are in no history",
+    "retention": "Home Assistant's history does not reach back so far",
+    "not_recorded": "states that Home Assistant's own recorder did not keep",
+    "no_history": "Home Assistant answers no questions about its history",
+}
+"""What backfill can't get, by the words that its records use."""
+
+
 @dataclass(slots=True)
 class Gap:
     """An interval in which a source was not listened to: times in microseconds UTC, `end` None while it lasts.
 
     `seconds` is its length, None while it lasts; where the clock was set meanwhile, that is not end - start. `closed_from`
-    and `closed_upto` say for which part of it the states were fetched later, None where that was not tried or gave nothing.
+    and `closed_upto` say for which part of it the states were fetched later, None where nothing was; `missing` what can't
+    be had (words of MISSING).
     """
 
     source: str
@@ -103,19 +126,36 @@ class Gap:
     reason: GapReason
     closed_from: int | None = None
     closed_upto: int | None = None
+    missing: tuple[str, ...] = ()
 
     @property
     def closed(self) -> bool:
         """Whether all that the source's own history can give was fetched."""
-        return self.end is not None and self.closed_from is not None and self.closed_upto == max(self.start, self.end)
+        return self.end is not None and (self.closed_from, self.closed_upto) == self.bounds
 
-    def fill(self, since: int, upto: int) -> None:
-        """Remember that the states from `since` up to `upto` were fetched."""
-        if self.end is None:
-            return
-        low, high = min(self.start, self.end), max(self.start, self.end)
-        begin, end = max(low, since), min(high, upto)
-        if begin > end or since > high or upto < low:
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The earlier and the later of start and end; the clock may have been set back in between."""
+        end = self.start if self.end is None else self.end
+        return min(self.start, end), max(self.start, end)
+
+    def fill(self, facts: Mapping[str, Any]) -> bool:
+        """Remember what a `backfilled` record says was fetched; true if no more than that can be."""
+        since, until = _integer(facts, "since", None), _integer(facts, "until", None)
+        low, high = self.bounds
+        if self.end is None or since is None or until is None or since > high or until < low:
+            return False
+        begin, end = _integer(facts, "from", None), _integer(facts, "upto", None)
+        if begin is not None and end is not None:
+            self._add(max(low, begin), min(high, end))
+        missing = facts.get("missing")
+        if isinstance(missing, list):
+            self.missing = tuple(sorted({*self.missing, *(word for word in missing if word in MISSING)}))
+        began = since <= low or (self.closed_from == low and self.closed_upto is not None and since <= self.closed_upto)
+        return self.closed or (facts.get("done") is True and began and high <= until)
+
+    def _add(self, begin: int, end: int) -> None:
+        if begin > end:
             return
         if self.closed_from is None or self.closed_upto is None:
             self.closed_from, self.closed_upto = begin, end
@@ -164,6 +204,9 @@ class Listening:
                 return self._up(RECORDER, record.received_at, facts)
             case "homeiq_stopped":
                 self._all_down(record.received_at, GapReason.RECORDER_STOPPED)
+                self.running = False
+            case "homeiq_ended":
+                self._all_down(_integer(facts, "gap_since", self.alive_at), GapReason.RECORDER_KILLED)
                 self.running = False
             case "homeiq_connected":
                 return self._up(record.source, record.received_at, facts)
@@ -253,20 +296,17 @@ def gaps_of(records: Iterable[Event | Record], now: int | None = None) -> list[G
     """
     listening = Listening()
     ended: list[Gap] = []
-    fetched: list[tuple[str, int, int]] = []
+    fetched: list[tuple[str, Mapping[str, Any]]] = []
     for record in records:
         gap = listening.learn(record)
         if gap is not None:
             ended.append(gap)
         elif record.event_type == "homeiq_backfilled":
-            facts = facts_of(record.raw)
-            start, upto = _integer(facts, "from", None), _integer(facts, "upto", None)
-            if start is not None and upto is not None:
-                fetched.append((record.source, start, upto))
-    for gap in ended:
-        for source, start, upto in fetched:
-            if source == gap.source:
-                gap.fill(start, upto)
+            fetched.append((record.source, facts_of(record.raw)))
+    for source, facts in fetched:
+        for gap in ended:
+            if gap.source == source:
+                gap.fill(facts)
     if now is not None:
         listening.presume_dead(now)
     return sorted(ended + listening.all_open(), key=lambda gap: (gap.source, gap.start))
@@ -287,7 +327,7 @@ def _told(source: str, now: int, facts: Mapping[str, Any]) -> Gap | None:
     if since is None:
         return None
     seconds = facts.get("gap_seconds")
-    length = float(seconds) if isinstance(seconds, int | float) else max(0, now - since) / SECOND
+    length = max(0.0, float(seconds)) if isinstance(seconds, int | float) else max(0, now - since) / SECOND
     return Gap(source, since, now, length, _reason(facts, GapReason.SOURCE_ERROR))
 
 

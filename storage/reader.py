@@ -30,6 +30,7 @@ __all__ = [
     "read_everything",
     "read_slice",
     "records_of",
+    "times_of",
 ]
 
 _TRIES = 20
@@ -130,9 +131,19 @@ def columns_of(table: pa.Table) -> list[list[Any]]:
     return columns
 
 
+def times_of(table: pa.Table) -> Iterator[tuple[str, int]]:
+    """Yield entity and time (microseconds UTC) of the rows of a table that have an entity."""
+    import pyarrow as pa
+
+    times = table["time"].cast(pa.int64()).to_pylist()
+    for name, time in zip(table["entity_id"].to_pylist(), times, strict=True):
+        if name is not None:
+            yield name, time
+
+
 def records_of(table: pa.Table) -> list[Record]:
     """Return the rows of a table of the log's columns as records."""
-    return [Record(*row) for row in zip(*columns_of(table), strict=True)]
+    return list(map(Record, *columns_of(table)))
 
 
 class LogReader:

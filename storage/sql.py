@@ -4,6 +4,7 @@ Views (times are TIMESTAMP WITH TIME ZONE, shown in UTC; all exist when nothing 
 
     events   every record: seq, time, received_at, source, origin, event_type, entity_id, state, raw
     states   each state that was recorded: seq, time, entity_id, state, value, attributes (JSON), origin
+    gaps     when a source was not heard: source, start, end, seconds, reason, closed_from, closed_upto, closed, missing
     points   the embedded target: measurement, time, each tag a column, fields (JSON)
 """
 
@@ -15,8 +16,10 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
+from ..clock import SystemClock
 from ..errors import LogError, UsageError
 from . import segment
+from .gap_view import make_gap_view
 from .log import require_log
 from .manifest import Slice
 from .points import points_files
@@ -24,7 +27,7 @@ from .view import LogView
 
 __all__ = ["VIEWS", "connect", "query"]
 
-VIEWS: Final = ("events", "states", "points")
+VIEWS: Final = ("events", "states", "gaps", "points")
 
 _TRIES = 50
 
@@ -36,8 +39,10 @@ CREATE OR REPLACE VIEW states AS
 SELECT seq, time, entity_id, state,
     CASE WHEN regexp_full_match(state, '-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?')
         AND isfinite(TRY_CAST(state AS DOUBLE)) THEN TRY_CAST(state AS DOUBLE) END AS value,
-    CASE WHEN json_valid(raw) THEN json_extract(raw,
-        CASE event_type WHEN 'state' THEN '$.attributes' ELSE '$.data.new_state.attributes' END) END AS attributes,
+    CASE WHEN json_valid(raw) THEN coalesce(json_extract(raw,
+        CASE WHEN event_type = 'state_changed' THEN '$.data.new_state.attributes'
+            WHEN json_exists(raw, '$.attributes') THEN '$.attributes' ELSE '$.a' END),
+        CASE WHEN source = 'pushed' THEN json_extract(raw, '$.new_state.attributes') END) END AS attributes,
     origin
 FROM events WHERE event_type IN ('state_changed', 'state')
 """
@@ -56,14 +61,17 @@ _TAGS: Final = (
 """The tags that the view `points` has as columns even while there are no points."""
 
 
-def connect(data_dir: Path) -> duckdb.DuckDBPyConnection:
-    """Return an in-memory database with the views over the log and the points as they are now; raises LogError."""
+def connect(data_dir: Path, sql: str | None = None) -> duckdb.DuckDBPyConnection:
+    """Return an in-memory database with the views over the log and the points as they are now; raises LogError.
+
+    With `sql`, the one query it is for: the gaps are looked for only if it names them.
+    """
     require_log(data_dir)
     database = duckdb.connect()
     database.execute("SET TimeZone = 'UTC'")
     for attempt in range(_TRIES):
         try:
-            _make_views(database, data_dir)
+            _make_views(database, data_dir, gaps=sql is None or "gaps" in sql.lower())
             break
         except duckdb.Error as error:
             if attempt < _TRIES - 1 and _is_gone(error):
@@ -80,7 +88,7 @@ def query(data_dir: Path, sql: str) -> pa.Table | None:
     that is wrong, LogError for a log that cannot be read.
     """
     for attempt in range(_TRIES):
-        with connect(data_dir) as database:
+        with connect(data_dir, sql) as database:
             try:
                 relation = database.sql(sql)
                 return None if relation is None else relation.to_arrow_table()
@@ -100,7 +108,7 @@ def _unreadable(error: duckdb.Error) -> LogError:
     return LogError("the log cannot be read", hint=str(error).partition("\n")[0])
 
 
-def _make_views(database: duckdb.DuckDBPyConnection, data_dir: Path) -> None:
+def _make_views(database: duckdb.DuckDBPyConnection, data_dir: Path, *, gaps: bool) -> None:
     view = LogView(data_dir)
     database.register("homeiq_tail", view.tail)
     columns = ", ".join(segment.SCHEMA.names)
@@ -115,6 +123,7 @@ def _make_views(database: duckdb.DuckDBPyConnection, data_dir: Path) -> None:
     ]
     database.execute(f"CREATE OR REPLACE VIEW events AS {' UNION ALL '.join(parts)}")
     database.execute(_STATES)
+    make_gap_view(database, SystemClock().now(), used=gaps)
     database.execute(f"CREATE OR REPLACE VIEW points AS {_points(data_dir)}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -40,6 +40,7 @@ class LogView:
         self.slices = [part for part in files.slices if upto is None or part.first <= upto]
         self._upto = upto
         self._bounds: dict[Path, list[tuple[int, int]]] = {}
+        self._event_types: dict[tuple[Slice, int], frozenset[str]] = {}  # of the row groups that were read
 
     @property
     def last_seq(self) -> int:
@@ -72,6 +73,9 @@ class LogView:
             ]
             last = part.last if self._upto is None else min(part.last, self._upto)
             for group in groups:
+                known = self._event_types.get((part, group))
+                if event_types is not None and known is not None and known.isdisjoint(event_types):
+                    continue
                 yield from self._scan_group(part, last, group, columns, condition)
         if self.tail.num_rows:
             yield _filtered(self.tail, condition).select(list(columns))
@@ -80,15 +84,23 @@ class LogView:
         self, part: Slice, last: int, group: int, columns: Sequence[str], condition: pc.Expression | None
     ) -> Iterator[pa.Table]:
         """Yield what is wanted of a row group; the wide columns are read only where there is anything."""
+        narrow = list(segment.read_rows(part.segment, part.first, last, _NARROW, [group]))
+        tables: Iterable[pa.Table] = narrow
+        whole = pa.concat_tables(narrow)
+        if (part, group) not in self._event_types:
+            self._event_types[part, group] = frozenset(pc.unique(whole["event_type"]).to_pylist())
+        rows = _filtered(whole.append_column("row", pa.arange(0, whole.num_rows, 1)), condition)["row"]
+        if not len(rows):
+            return
         if not set(columns) <= set(_NARROW):
-            narrow = segment.read_rows(part.segment, part.first, last, _NARROW, [group])
-            if not any(_filtered(table, condition).num_rows for table in narrow):
-                return
-        needed = sorted({*columns, *_NARROW}, key=COLUMNS.index)
-        for table in segment.read_rows(part.segment, part.first, last, needed, [group]):
-            wanted = _filtered(table, condition)
-            if wanted.num_rows:
-                yield wanted.select(list(columns))
+            tables = segment.read_rows(part.segment, part.first, last, columns, [group])
+        place = 0
+        for table in tables:
+            following = place + table.num_rows
+            here = rows.filter(pc.and_(pc.greater_equal(rows, place), pc.less(rows, following)))
+            if len(here):
+                yield table.take(pc.subtract(here, place)).select(list(columns))
+            place = following
 
     def _times(self, part: Slice) -> list[tuple[int, int]]:
         """Return the least and the greatest time of each row group, from the footer."""

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-ROOM_MODULES = ("choice", "errors", "clock", "settings", "verbatim")
+ROOM_MODULES = ("choice", "errors", "clock", "listening", "sections", "settings", "verbatim")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "storage": ROOM_MODULES,
     "connectors": ("storage", *ROOM_MODULES),
@@ -21,7 +21,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
     "clock": (),
     "verbatim": (),
-    "settings": ("choice", "errors"),
+    "listening": (),
+    "sections": ("errors",),
+    "settings": ("choice", "errors", "listening", "sections"),
 }
 HEAVY = ("pyarrow", "duckdb", "influxdb_client")
 
@@ -104,6 +106,7 @@ def test_each_package_is_in_the_wheel() -> None:
 
 def test_each_source_has_a_normalizer() -> None:
     from homeiq.connectors.home_assistant.client import HomeAssistantConnector
+    from homeiq.connectors.registry import connector_names
     from homeiq.replayer.normalizers.registry import normalizers
 
-    assert {HomeAssistantConnector.name} <= {normalizer.name for normalizer in normalizers()}
+    assert {HomeAssistantConnector.name, *connector_names()} <= {normalizer.name for normalizer in normalizers()}

@@ -37,7 +37,7 @@ def test_the_example_is_valid(tmp_path: Path) -> None:
     from homeiq.settings import load
 
     (block,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
-    for name in ("home-assistant-token", "influxdb-token"):
+    for name in ("home-assistant-token", "influxdb-token", "homeiq-token"):
         (tmp_path / name).write_text("secret\n")
         block = block.replace(f"/run/secrets/{name}", str(tmp_path / name))
     (tmp_path / "homeiq.yaml").write_text(block)

@@ -222,6 +222,32 @@ def test_the_data_folder_is_where_it_was_said_to_be(tmp_path: Path, monkeypatch:
     assert load().data_dir == Path.home() / "homeiq"
 
 
+def test_names_may_be_a_list_or_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(config("http: {allowed_hosts: [a, b]}")).http.allowed_hosts == ("a", "b")
+    assert load(config("http: {allowed_hosts: 'a, b'}")).http.allowed_hosts == ("a", "b")
+    monkeypatch.setenv("HOMEIQ_HTTP__ALLOWED_HOSTS", "c,d")
+    assert load().http.allowed_hosts == ("c", "d")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost"])
+def test_this_machine_needs_no_token(host: str) -> None:
+    assert load(config(f"http: {{host: '{host}'}}")).http.wrong() == ""
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.1.5", "localhost.example", "127.0.0.1.example"])
+def test_others_need_one(host: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = config(f"http: {{host: '{host}'}}")
+    assert "set http.token, or HOMEIQ_HTTP__TOKEN" in load(file).http.wrong()
+    (tmp_path / "token").write_text("door\n")
+    monkeypatch.setenv("HOMEIQ_HTTP__TOKEN_FILE", str(tmp_path / "token"))
+    found = load(file).http
+    assert (found.wrong(), found.token.get_secret_value()) == ("", "door")
+    assert "door" not in repr(found)
+    monkeypatch.delenv("HOMEIQ_HTTP__TOKEN_FILE")
+    monkeypatch.setenv("HOMEIQ_HTTP__ENABLED", "false")
+    assert load(file).http.wrong() == ""
+
+
 def test_a_choice_is_taken_in_the_syntax_of_home_assistant(monkeypatch: pytest.MonkeyPatch) -> None:
     config(
         """

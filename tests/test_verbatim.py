@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from homeiq.verbatim import elements, loads, member, storable
+from homeiq.verbatim import elements, listed, loads, member, storable, strict_loads
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -40,7 +40,7 @@ def test_elements_are_the_slices(parts: list[str], data: st.DataObject) -> None:
     found = list(elements(text))
     assert [slice_ for slice_, _ in found] == parts
     for part, (_, value) in zip(parts, found, strict=True):
-        assert repr(value) == repr(json.loads(part, strict=False))
+        assert repr(value) == repr(json.loads(part, strict=False, parse_int=orjson.loads))
 
 
 @given(parts=st.dictionaries(st.sampled_from("abcd"), VALUES), data=st.data())
@@ -150,3 +150,45 @@ def test_half_a_surrogate_pair_takes_nothing_else_with_it() -> None:
 @pytest.mark.parametrize("value", [None, 1, True, ["a"], b"a"])
 def test_what_is_no_text_is_not_stored_as_one(value: Any) -> None:
     assert storable(value) is None
+
+
+@given(st.recursive(NUMBERS | STRINGS | st.sampled_from(["true", "null"]), arrays, max_leaves=6) | st.text(max_size=10))
+@example("1" * 5_000)
+@example("1e999")
+@example("[" * 100_000)
+@example(r'"\ud800"')
+@example('"\ud800"')
+def test_a_strict_reading_takes_json_by_the_letter(text: str) -> None:
+    by_the_letter = True
+    try:
+        strictly = json.JSONDecoder(parse_constant=lambda name: {}["no"], parse_int=float).decode(text)
+    except (ValueError, KeyError, RecursionError):
+        by_the_letter = False
+    try:
+        value = strict_loads(text)
+    except ValueError as error:
+        assert not by_the_letter
+        assert len(str(error)) < 100
+    else:
+        assert by_the_letter
+        assert json.dumps(value) == json.dumps(loads(text))
+        assert type(value) is type(strictly) or isinstance(value, int | float)
+
+
+# --- an object of arrays ---------------------------------------------------------------------------------------------
+
+
+@given(st.dictionaries(st.text(max_size=3), st.lists(st.integers() | st.text(max_size=3), max_size=4), max_size=4))
+def test_elements_of_named_arrays(value: dict[str, list[Any]]) -> None:
+    for text in (json.dumps(value), json.dumps(value, indent=1), json.dumps(value, separators=(",", ":"))):
+        expected = [(name, element) for name, array in value.items() for element in array]
+        assert [(name, element) for name, _, element in listed(text)] == expected
+        assert [json.loads(part) for _, part, _ in listed(text)] == [element for _, element in expected]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "7", '{"a":1}', '{"a":[1}', '{"a":[1]', '{"a":[1],', '{"a" [1]}', '{"a":[1 2]}']
+)
+def test_what_is_no_object_of_arrays(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 (json's own, and ours)
+        list(listed(text))

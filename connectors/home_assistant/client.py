@@ -6,18 +6,21 @@ import asyncio
 import errno
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
-from ...clock import Clock, SystemClock
-from ...errors import NotHomeAssistant, SourceError, SourceUnreachable
+from ...clock import SECOND, Clock, SystemClock, to_iso
+from ...errors import CommandRefused, NotHomeAssistant, SourceError, SourceUnreachable
 from ...settings import HomeAssistantSettings
-from ...storage.record import Event
+from ...storage.record import Event, Origin
 from ..base import Connector, Listener
-from .protocol import SOURCE, Action, FetchLater, HomeAssistantProtocol, Send, SnapshotTaken, Subscribed
+from ..historian import Historian
+from .history import COMMAND, LOGBOOK, STATES, STATISTICS, Chunk, named, question, row_events
+from .protocol import SOURCE, Action, Answered, FetchLater, HomeAssistantProtocol, Send, SnapshotTaken, Subscribed
 
 __all__ = ["HomeAssistantConnector"]
 
@@ -26,12 +29,15 @@ _FRAMES_WAITING = 1024
 _SNAPSHOT_SECONDS = 60.0
 _PING_SECONDS = 30.0
 _ANSWER_SECONDS = 60.0
+_LOOK_SECONDS = 0.05
+_CLOSE_SECONDS = 2.0
+_BEFORE = 60 * SECOND
 
 _log = logging.getLogger(__name__)
 
 
-class HomeAssistantConnector(Connector):
-    """Hears every event of one Home Assistant, and takes snapshots of its states and registries."""
+class HomeAssistantConnector(Connector, Historian):
+    """Hears every event of one Home Assistant, takes snapshots of its states and registries, and asks for its history."""
 
     name = SOURCE
     title = "Home Assistant"
@@ -43,13 +49,82 @@ class HomeAssistantConnector(Connector):
         *,
         ping_seconds: float = _PING_SECONDS,
         answer_seconds: float = _ANSWER_SECONDS,
+        snapshot_seconds: float = _SNAPSHOT_SECONDS,
     ) -> None:
+        """Ask for a sign of life each `ping_seconds`, and wait `answer_seconds` for any other answer.
+
+        Take no more than one snapshot in `snapshot_seconds`.
+        """
         self._settings = settings
         self._clock = clock or SystemClock()
         self.ping_seconds = ping_seconds
         self.answer_seconds = answer_seconds
         self._snapshot_at: float | None = None
         self._heard_at: float | None = None
+        self._snapshot_seconds = snapshot_seconds
+        self._session: _Session | None = None
+
+    def settled_at(self) -> float | None:
+        """See Historian.settled_at; a snapshot that is not answered in full is not waited for for ever."""
+        session = self._session
+        if session is None or session.since is None:
+            return None
+        late = self._clock.monotonic() - session.since > self._snapshot_seconds * 2
+        return session.since if session.snapshot_taken or late else None
+
+    async def entities(self, start: int, end: int) -> set[str]:
+        """See Historian.entities; what this Home Assistant does not offer names none."""
+        found: set[str] = set()
+        logbook = {"start_time": to_iso(start), "end_time": to_iso(end)}
+        for command, arguments in ((STATES, {}), (STATISTICS, {}), (LOGBOOK, logbook)):
+            try:
+                found |= named(await self._ask(command, **arguments))
+            except (CommandRefused, ValueError):
+                continue
+        return found
+
+    async def history(self, entity_ids: Sequence[str], start: int, end: int) -> Iterator[Event]:
+        """See Historian.history."""
+        raw = await self._ask(COMMAND, **question(entity_ids, start, end))
+        simulated = self._session is not None and self._session.protocol.origin == "simulated"
+        origin: Origin = "simulated" if simulated else "backfill"
+        return row_events(raw, Chunk(tuple(entity_ids), start, end), self._clock.now(), origin)
+
+    async def reaches(self, entity_ids: Sequence[str], time: int) -> bool:
+        """See Historian.reaches."""
+        return (await self._ask(COMMAND, **question(entity_ids, time, time, start_state=True))).strip() not in (
+            "{}",
+            "[]",
+        )
+
+    async def _ask(self, command: str, **arguments: object) -> str:
+        """Return the text of an answer. Raises SourceUnreachable, CommandRefused."""
+        if self._session is None or self._session.since is None:
+            raise SourceUnreachable("Home Assistant is not connected", place=self._settings.url)
+        return await self._session.ask(command, arguments)
+
+    @asynccontextmanager
+    async def asking(self) -> AsyncIterator[Historian]:
+        """Connect only to ask: nothing is subscribed to, and nothing is heard. Raises SourceError, also when it ends."""
+        socket = await self._connect(self._settings.url)
+        protocol = HomeAssistantProtocol(self._settings.token.get_secret_value(), listens=False)
+        talking = asyncio.create_task(self._converse(socket, _Deaf(), protocol))
+        try:
+            await self._until_asked_in(talking)
+            yield self
+        finally:
+            talking.cancel()
+            await asyncio.gather(talking, return_exceptions=True)
+            await socket.close()
+
+    async def _until_asked_in(self, talking: asyncio.Task[None]) -> None:
+        """Wait until questions are answered. Raises SourceError."""
+        while self._session is None or self._session.since is None:
+            await asyncio.wait({talking}, timeout=_LOOK_SECONDS)
+            if talking.done():
+                with suppress(ConnectionClosed, TimeoutError):
+                    await talking
+                raise SourceUnreachable("the connection to Home Assistant ended", place=self._settings.url)
 
     def silent_seconds(self) -> float:
         """Return the seconds since a frame came, where the connection did not end in order; see Connector."""
@@ -60,7 +135,7 @@ class HomeAssistantConnector(Connector):
         url = self._settings.url
         socket = await self._connect(url)
         try:
-            await self._converse(socket, listener)
+            await self._converse(socket, listener, HomeAssistantProtocol(self._settings.token.get_secret_value()))
         except ConnectionClosed as error:
             sentence = f"the connection to Home Assistant ended ({_reason(error)})"
             if error.rcvd is not None and error.rcvd_then_sent is not False:
@@ -79,7 +154,11 @@ class HomeAssistantConnector(Connector):
         """Return the seconds until a snapshot may be taken: at most one a minute, however often the connection drops."""
         if self._snapshot_at is None:
             return 0.0
-        return max(0.0, self._snapshot_at + _SNAPSHOT_SECONDS - self._clock.monotonic())
+        return max(0.0, self._snapshot_at + self._snapshot_seconds - self._clock.monotonic())
+
+    def monotonic(self) -> float:
+        """Return the second of the monotonic clock."""
+        return self._clock.monotonic()
 
     def now(self) -> int:
         """Return the time in microseconds UTC."""
@@ -98,6 +177,7 @@ class HomeAssistantConnector(Connector):
                 compression=None,
                 max_size=_LARGEST_FRAME,
                 max_queue=_FRAMES_WAITING,
+                close_timeout=_CLOSE_SECONDS,
                 user_agent_header="homeiq",
             )
         except InvalidStatus as error:
@@ -108,6 +188,10 @@ class HomeAssistantConnector(Connector):
                 ) from None
             raise NotHomeAssistant(f"{url} is not Home Assistant (HTTP {status})", hint=hint, place=url) from None
         except (InvalidHandshake, InvalidURI, ValueError) as error:
+            if isinstance(error.__cause__, OSError | EOFError):
+                raise SourceUnreachable(
+                    f"{url} ended the connection before it answered", place=url, gap_reason="connection_lost"
+                ) from None
             raise NotHomeAssistant(f"{url} is not Home Assistant ({error})", hint=hint, place=url) from None
         except ssl.SSLError as error:
             raise SourceUnreachable(f"{url} has no valid certificate ({error.reason})", hint=hint, place=url) from None
@@ -122,10 +206,9 @@ class HomeAssistantConnector(Connector):
                 f"Home Assistant at {url} cannot be reached ({reason.lower()})", hint=hint, place=url, gap_reason=why
             ) from None
 
-    async def _converse(self, socket: ClientConnection, listener: Listener) -> None:
+    async def _converse(self, socket: ClientConnection, listener: Listener, protocol: HomeAssistantProtocol) -> None:
         """Read until the connection ends: take, append, and nothing else."""
-        protocol = HomeAssistantProtocol(self._settings.token.get_secret_value())
-        session = _Session(self, socket, protocol, listener)
+        session = self._session = _Session(self, socket, protocol, listener)
         receive: Callable[[bytes, int], list[Action]] = protocol.receive
         now, monotonic, take = self._clock.now, self._clock.monotonic, listener.take
         self._heard_at = monotonic()
@@ -141,7 +224,25 @@ class HomeAssistantConnector(Connector):
                         else:
                             await session.act(action)
         finally:
+            self._session = None
             await session.end()
+
+
+class _Deaf:
+    """Stands for a listener where nothing is to be heard; see Listener."""
+
+    def take(self, event: Event) -> None:
+        """Forget it."""
+
+    def connected(self, **facts: object) -> None:
+        """Say nothing."""
+
+    def introduce(self, description: str) -> None:
+        """Say nothing."""
+
+    def warn(self, sentence: str) -> None:
+        """Say it all the same."""
+        _log.warning("%s", sentence)
 
 
 class _Session:
@@ -157,9 +258,12 @@ class _Session:
         self.heard = False
         self.patience = asyncio.timeout(None)
         """How long everything may take until all events are heard; from then on a ping tells."""
+        self.since: float | None = None
+        self.snapshot_taken = False
+        self.protocol = protocol
         self._connector = connector
         self._socket = socket
-        self._protocol = protocol
+        self._answers: dict[int, asyncio.Future[str]] = {}
         self._listener = listener
         self._introduced = False
         self._later: asyncio.Queue[tuple[float, str]] = asyncio.Queue()
@@ -171,17 +275,23 @@ class _Session:
                 await self._socket.send(text)
             case Subscribed(version, event_types):
                 self.patience.reschedule(None)
+                self.since = self._connector.monotonic()
+                self._tasks.append(asyncio.create_task(self._ping()))
+                if not self.protocol.listens:
+                    return
                 facts: dict[str, object] = {"event_types": event_types} if event_types else {}
                 self._listener.connected(version=version, **facts)
                 self._introduced = self._connector.snapshot_wait() > 0
                 if self._introduced:
                     self._listener.introduce(version)
                 self._tasks.append(asyncio.create_task(self._snapshot_when_due()))
-                self._tasks.append(asyncio.create_task(self._ping()))
                 self._tasks.append(asyncio.create_task(self._fetch_later()))
+            case Answered(number, raw, code):
+                self._answered(number, raw, code)
             case SnapshotTaken(entities):
+                self.snapshot_taken = True
                 if not self._introduced:
-                    self._listener.introduce(f"{self._protocol.version}, {entities} entities")
+                    self._listener.introduce(f"{self.protocol.version}, {entities} entities")
             case FetchLater(command, seconds):
                 self._later.put_nowait((asyncio.get_running_loop().time() + seconds, command))
             case Event():
@@ -189,7 +299,37 @@ class _Session:
             case _:
                 self._listener.warn(getattr(action, "sentence", str(action)))
 
+    async def ask(self, command: str, arguments: dict[str, object]) -> str:
+        """Return the text of an answer. Raises SourceUnreachable, CommandRefused."""
+        number, send = self.protocol.ask(command, **arguments)
+        future = self._answers[number] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(self._connector.answer_seconds):
+                await self._socket.send(send.text)
+                text: str = await future
+                return text
+        except TimeoutError:
+            raise SourceUnreachable(f"Home Assistant does not answer {command}", gap_reason="no_answer") from None
+        except ConnectionClosed:
+            raise SourceUnreachable("the connection to Home Assistant ended", gap_reason="connection_lost") from None
+        finally:
+            del self._answers[number]
+            if not future.cancel() and not future.cancelled():
+                future.exception()  # it may have ended while the question was being sent; that is said already
+
+    def _answered(self, number: int, raw: str | None, code: str) -> None:
+        future = self._answers.get(number)
+        if future is None or future.done():
+            return  # whoever asked waits no longer
+        if raw is None:
+            future.set_exception(CommandRefused(f"Home Assistant refuses a question ({code})", code=code))
+        else:
+            future.set_result(raw)
+
     async def end(self) -> None:
+        for future in self._answers.values():
+            if not future.done():
+                future.set_exception(SourceUnreachable("the connection to Home Assistant ended"))
         for task in self._tasks:
             task.cancel()
         for result in await asyncio.gather(*self._tasks, return_exceptions=True):
@@ -200,10 +340,10 @@ class _Session:
         """Take a snapshot, at most one a minute however often the connection drops."""
         await asyncio.sleep(self._connector.snapshot_wait())
         self._connector.snapshot_begins()
-        for action in self._protocol.snapshot():
+        for action in self.protocol.snapshot():
             await self.act(action)
         await asyncio.sleep(self._connector.answer_seconds)
-        for action in self._protocol.snapshot_overdue():
+        for action in self.protocol.snapshot_overdue():
             await self.act(action)
 
     async def _fetch_later(self) -> None:
@@ -211,14 +351,14 @@ class _Session:
         while True:
             due, command = await self._later.get()
             await asyncio.sleep(due - asyncio.get_running_loop().time())
-            for action in self._protocol.fetch(command, self._connector.now()):
+            for action in self.protocol.fetch(command, self._connector.now()):
                 await self.act(action)
 
     async def _ping(self) -> None:
         """End the connection when Home Assistant is silent for a whole interval although it was asked."""
         while True:
             self.heard = False
-            await self._socket.send(self._protocol.ping().text)
+            await self._socket.send(self.protocol.ping().text)
             await asyncio.sleep(self._connector.ping_seconds)
             if not self.heard:
                 await self._socket.close(1000, "no answer to ping")

@@ -22,6 +22,7 @@ from .snapshot import COMMANDS, REFETCHED_ON, is_as_expected, registry_event, st
 from .subscription import VISIBLE_WITHOUT_ADMIN, without_admin
 
 __all__ = [
+    "Answered",
     "SOURCE",
     "Send",
     "Subscribed",
@@ -37,6 +38,7 @@ SOURCE = "home_assistant"
 
 _EVENT_LAST = re.compile(rb'\{"id":\d+,"type":"event","event":')
 _EVENT_FIRST = re.compile(rb'\{"type":"event","event":')
+_ANSWER = re.compile(rb'\{"id":(\d+),"type":"result","success":true,"result":')
 _EVENT_FIRST_END = re.compile(rb',"id":\d+\}$')
 
 
@@ -77,13 +79,24 @@ class Warn:
     sentence: str
 
 
-Action = Event | Send | Subscribed | SnapshotTaken | FetchLater | Warn
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question of our own was answered: `raw` is the result's text, or `code` says why there is none."""
+
+    number: int
+    raw: str | None
+    code: str = ""
+
+
+Action = Event | Send | Subscribed | SnapshotTaken | FetchLater | Warn | Answered
 
 
 class HomeAssistantProtocol:
     """One connection's conversation. `receive` never raises for a strange frame, only when the conversation is over."""
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, *, listens: bool = True) -> None:
+        """One that does not listen subscribes to nothing: it only asks."""
+        self.listens = listens
         self.version = ""
         self.origin: Origin = "live"
         self._token = token
@@ -95,6 +108,7 @@ class HomeAssistantProtocol:
         self._pending: dict[int, tuple[str, int | None]] = {}
         self._refetches = Refetches()
         self._snapshot: dict[int, str] = {}
+        self._asked: set[int] = set()
         self._entities = 0
 
     def receive(self, frame: bytes, now: int) -> list[Action]:
@@ -105,6 +119,11 @@ class HomeAssistantProtocol:
         cut = _cut_event(frame)
         if cut is not None:
             return self._event(*cut, now)
+        answer = _ANSWER.match(frame) if self._asked else None
+        if answer and int(answer[1]) in self._asked and frame.endswith(b"}"):
+            # It may be long: whoever asked reads it bit by bit.
+            self._asked.discard(int(answer[1]))
+            return [Answered(int(answer[1]), text_of(frame[answer.end() : -1]))]
         text = text_of(frame)
         try:
             message = loads(text)
@@ -124,6 +143,12 @@ class HomeAssistantProtocol:
     def ping(self) -> Send:
         """Return the question that shows whether Home Assistant is still there."""
         return self._command("ping")
+
+    def ask(self, command: str, **arguments: object) -> tuple[int, Send]:
+        """Return a question, and the number by which Answered tells its answer."""
+        self._last_id += 1
+        self._asked.add(self._last_id)
+        return self._last_id, Send(orjson.dumps({"id": self._last_id, "type": command, **arguments}).decode())
 
     def snapshot(self) -> list[Action]:
         """Ask for the registries, all states and the configuration, which come in as events."""
@@ -199,6 +224,10 @@ class HomeAssistantProtocol:
 
     def _result(self, text: str, message: dict[str, Any], now: int) -> list[Action]:
         number = _number_of(message)
+        if number in self._asked:
+            self._asked.discard(number)
+            raw = (_part(text, "result") or "null") if message.get("success") else None
+            return [Answered(number, raw, "" if raw is not None else _code_of(message))]
         command, time = self._pending.pop(number, ("", None))
         if command == "subscribe_events":
             return self._subscription(number, message)
@@ -210,7 +239,7 @@ class HomeAssistantProtocol:
                 actions += self._refusal(command, message)
         if command == "get_config" and not self._configured:
             self._configured = True
-            actions.append(self._command("subscribe_events"))
+            actions.append(self._command("subscribe_events") if self.listens else Subscribed(self.version))
         if self._snapshot.pop(number, None) and not self._snapshot:
             actions.append(SnapshotTaken(self._entities))
         return actions

@@ -113,9 +113,12 @@ class Normalizer(ABC):
     """Of two records that give the same point the later one is right, whatever their origin: forecasts, revised values."""
 
     of_home: ClassVar[tuple[str, ...]] = HOME_TYPES
-    """Which records of the home change what it makes."""
+    """Which records of the home change what it makes: event types of HOME_TYPES, and kinds of conditions."""
 
     settings_model: ClassVar[type[NormalizerSettings]] = NormalizerSettings
+
+    is_condition: bool = True
+    """Its points say what surrounds the home, where conditions.py has its name; may depend on its settings."""
 
     reads: Reads
     """Which records it reads; may depend on its settings."""

@@ -1,25 +1,28 @@
 """Home Assistant's states → the measurement `home_assistant_events`. Pure.
 
-Reads `state_changed` events, and `state` records, which are one state of a snapshot or of the history: the same state
-gives the same point, whichever way it came.
+Reads `state_changed` events, and `state` records, which are one state of a snapshot or one row of the history: the same
+state gives the same point, whichever way it came. A pushed event may be flat (`new_state` beside `event_type`, without
+`data`), and its states may be only their texts.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from ...clock import from_iso
 from ...storage.record import Record
 from ...verbatim import loads, storable
-from ..home import HomeView
-from ..point import NONE, Field, Point, Series
+from ..home import HOME_TYPES, HomeView
+from ..point import NONE, Field, FieldBlock, Point, Series
 from .attributes import AttributeFields, carries_credential
 from .base import Normalizer, NormalizerSettings, Reads, Reason, SetAside
 from .rules import EntityRules, Rule, Rules
+from .state_text import Change, Context, NewState, OldState, read_change
 from .unit_attributes import metric_attributes
-from .units import conversion_of
+from .units import Conversion, conversion_of
 
 __all__ = ["MEASUREMENT", "NORMALIZER", "HomeAssistantNormalizer", "HomeAssistantSettings", "number_of"]
 
@@ -30,9 +33,19 @@ _UNAVAILABLE = frozenset({"unavailable", "unknown"})
 
 _DOMAINS_OF_TEXT: Final = frozenset({"input_text", "text"})
 
-_CONTEXT: Final = (("id", "context_id"), ("parent_id", "context_parent_id"), ("user_id", "context_user_id"))
+_WEATHER: Final = (
+    ("temperature", "weather_temp"),
+    ("humidity", "weather_humidity"),
+    ("pressure", "weather_pressure"),
+    ("condition", "weather_condition"),
+)
+"""Fields of the weather at the event's time, and as what they stand in its point."""
+
+_CONTEXT: Final = ("id", "parent_id", "user_id")
 
 _CACHED = 50_000
+_DESCRIBED = 32
+_DESCRIBED_BYTES = 16_384
 
 
 def number_of(text: str) -> float | None:
@@ -56,9 +69,10 @@ class HomeAssistantNormalizer(Normalizer):
     """See the module."""
 
     name: ClassVar[str] = "home_assistant"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 5
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
     by_entity: ClassVar[bool] = True
+    of_home: ClassVar[tuple[str, ...]] = (*HOME_TYPES, "weather")
     reads = Reads(sources=("home_assistant", "pushed"), event_types=("state_changed", "state"))
     settings_model: ClassVar[type[NormalizerSettings]] = HomeAssistantSettings
     settings: HomeAssistantSettings
@@ -68,145 +82,173 @@ class HomeAssistantNormalizer(Normalizer):
         self.attributes = AttributeFields()
         self._rules = Rules(self.settings.rules)
         self._series: dict[tuple[str, str, str, HomeView], Series] = {}
+        self._described: dict[tuple[str, bytes, HomeView], _Described] = {}
+        self._weather: tuple[Mapping[str, Field], FieldBlock] = ({}, FieldBlock())
 
     def normalize(self, record: Record, home: HomeView) -> list[Point]:
         """Return the one point of a state; see Normalizer.normalize."""
+        entity_id = record.entity_id
+        if entity_id is not None and entity_id.partition(".")[0] not in _DOMAINS_OF_TEXT:
+            change = read_change(record)
+            if record.origin == "backfill" and change and not change.new_state.state:
+                change = None  # a removal, as the history tells it
+            described = change and self._described_before(entity_id, bytes(change.new_state.attributes), home)
+            if change and described:
+                return [self._state(record, change, described, home)]
+        return [self._read_in_full(record, home)]
+
+    def _read_in_full(self, record: Record, home: HomeView) -> Point:
         try:
             content = loads(record.raw)
         except ValueError as error:
             raise SetAside(Reason.UNREADABLE, str(error)) from None
         if record.event_type == "state":
-            new, old, context = content, None, None
+            new, old, context = _state_of(content, record), None, None
         else:
             data = content.get("data") if isinstance(content, dict) else None
             if not isinstance(data, dict) or "new_state" not in data:
-                raise SetAside(Reason.INCOMPLETE, "there is no new_state")
+                data = _flat(record, content)
             new, old, context = data["new_state"], data.get("old_state"), content.get("context")
+        if record.source == "pushed":
+            new, old = _whole(new), _whole(old)
+        before = _old_state(record.entity_id, old)
         if new is None:
-            return [self._removal(record, old, context, home)]
+            return self._removal(record, before, _context(context), home)
         if not isinstance(new, dict):
             raise SetAside(Reason.INCOMPLETE, "the state is not an object")
-        return [self._state(record, new, old, home)]
-
-    def _state(self, record: Record, new: dict[str, Any], old: Any, home: HomeView) -> Point:
-        entity_id = record.entity_id
-        text = new.get("state")
-        if entity_id is None or text is None:
+        if record.entity_id is None or new.get("state") is None:
             raise SetAside(Reason.INCOMPLETE, "there is no entity_id, or no state")
-        state = (
-            text if type(text) is str and text.isascii() else storable(text if type(text) is str else str(text)) or ""
-        )
-        attributes = new.get("attributes")
+        change = Change(NewState(new["state"], context=_context(new.get("context"))), before)
+        return self._state(record, change, self._describe(record.entity_id, new.get("attributes"), home), home)
+
+    def _described_before(self, entity_id: str, attributes: bytes, home: HomeView) -> _Described | None:
+        """Return what the text of an entity's attributes says; None if it must be read together with the rest.
+
+        Records come an entity at a time, so that what is remembered of a few is enough.
+        """
+        key = entity_id, attributes, home
+        described = self._described.get(key)
+        if described is None:
+            try:
+                content = loads(attributes) if attributes else None
+            except ValueError:
+                return None
+            left_out = dict(self.attributes.left_out)
+            described = self._describe(entity_id, content, home)
+            known = left_out == self.attributes.left_out  # else it is to be counted each time
+            if known and len(attributes) <= _DESCRIBED_BYTES:
+                if len(self._described) >= _DESCRIBED:
+                    self._described.clear()
+                self._described[key] = described
+        return described
+
+    def _describe(self, entity_id: str, attributes: Any, home: HomeView) -> _Described:
+        """Return what an entity's attributes and the registries say."""
         if not isinstance(attributes, dict):
             attributes = {}
-        device_class = attributes.get("device_class")
-        rules = self._rules_of(entity_id, device_class)
-        fields: dict[str, Field] = {"origin": record.origin}
-        domain = entity_id.partition(".")[0]
-        self._add_state(fields, domain, state, attributes, rules)
-        self._add_old(fields, domain, record.time, old)
+        named, others = FieldBlock(), FieldBlock()
+        domain, device_class = entity_id.partition(".")[0], attributes.get("device_class")
+        password = _is_password(domain, attributes)
+        rules = self._rules.of(entity_id, device_class) if self._rules else None
+        unit = attributes.get("unit_of_measurement")
+        raw = None if unit is None else _text(unit)
+        conversion = conversion_of(raw, device_class) if rules is None else None
+        shown = conversion.metric if conversion else raw
         attributes, units = metric_attributes(domain, attributes, home)
         if rules is not None:
+            shown = rules.measured("", None, raw).unit
             attributes, units = rules.attributes(attributes, units)
+        if raw is not None:
+            named["unit_of_measurement_raw"] = raw
+        if shown is not None:
+            named["unit_of_measurement"] = shown
         for name in ("friendly_name", "icon"):
             value = attributes.get(name)
             if value is not None:
-                fields[name] = value if type(value) is str and value.isascii() else storable(str(value)) or ""
-        _add_context(fields, new.get("context"))
-        self.attributes.add(attributes, units, fields)
-        return self._point(record, entity_id, domain, NONE if device_class is None else str(device_class), fields, home)
+                named[name] = _text(value)
+        self.attributes.add(attributes, units, others)
+        facts = home.entity(entity_id)
+        for name, fact in (
+            ("manufacturer", facts.manufacturer),
+            ("model", facts.model),
+            ("sw_version", facts.sw_version),
+        ):
+            if fact is not None:
+                others[name] = fact
+        known = NONE if device_class is None else str(device_class)
+        return _Described(entity_id, raw, conversion, rules, named, others, known, password)
 
-    def _rules_of(self, entity_id: str, device_class: object) -> EntityRules | None:
-        """Return the rules that hold for an entity; raises SetAside if one of them drops it."""
-        rules = self._rules.of(entity_id, device_class) if self._rules else None
+    def _state(self, record: Record, change: Change, described: _Described, home: HomeView) -> Point:
+        new, old, rules = change.new_state, change.old_state, described.rules
         if rules is not None and rules.drops:
             raise SetAside(Reason.DROPPED)
-        return rules
-
-    def _add_state(
-        self,
-        fields: dict[str, Field],
-        domain: str,
-        state: str,
-        attributes: dict[str, Any],
-        rules: EntityRules | None,
-    ) -> None:
-        """Add the state, the number that it is, and its unit."""
-        hidden = _is_credential(domain, state, attributes)
+        state = _text(new.state)
+        fields: dict[str, Field] = {"origin": record.origin}
+        available = state not in _UNAVAILABLE
+        hidden = (described.password and available) or carries_credential(state)
         if not hidden:
             fields["state"] = state
-        available = state not in _UNAVAILABLE
         number = number_of(state) if available and not hidden else None
-        unit = attributes.get("unit_of_measurement")
-        raw = None if unit is None else storable(str(unit)) or ""
-        shown = raw
-        if rules is not None:
-            number, shown = rules.measured("" if hidden else state, number, raw)
-        elif raw:
-            made = conversion_of(raw, attributes.get("device_class"))
-            if made is not None:
-                shown = made.metric
-                number = None if number is None else made.of(number)
+        if rules is not None and not hidden:
+            number = rules.measured(state, number, described.unit).value
+        elif number is not None and described.conversion is not None:
+            number = described.conversion.of(number)
         if number is not None and number - number == 0.0:  # not beyond a float
             fields["value"] = number
         fields["available"] = available
         fields["removed"] = False
-        if raw is not None:
-            fields["unit_of_measurement_raw"] = raw
-        if shown is not None:
-            fields["unit_of_measurement"] = shown
+        if old is not None:
+            _add_old(fields, record.time, old)
+        return self._point(
+            record, described, (fields, described.named, _context_fields(new.context), described.others), home
+        )
 
-    def _removal(self, record: Record, old: Any, context: Any, home: HomeView) -> Point:
+    def _removal(self, record: Record, old: OldState | None, context: Context | None, home: HomeView) -> Point:
         """Return the point of an entity that is gone."""
-        entity_id = record.entity_id
-        if entity_id is None:
+        if record.entity_id is None:
             raise SetAside(Reason.INCOMPLETE, "there is no entity_id")
         fields: dict[str, Field] = {"origin": record.origin, "available": False, "removed": True}
-        domain = entity_id.partition(".")[0]
-        attributes = old.get("attributes") if isinstance(old, dict) else None
-        self._rules_of(entity_id, attributes.get("device_class") if isinstance(attributes, dict) else None)
-        if isinstance(old, dict):
-            self._add_old(fields, domain, None, old)
-        _add_context(fields, context)
-        return self._point(record, entity_id, domain, NONE, fields, home)
-
-    def _add_old(self, fields: dict[str, Field], domain: str, time: int | None, old: Any) -> None:
-        """Add the old state, and how long it had lasted at `time` (seconds), from the record's own words alone."""
-        if not isinstance(old, dict):
-            return
-        state = old.get("state")
-        if isinstance(state, str) and not _is_credential(domain, state, old.get("attributes")):
-            fields["old_state"] = state if state.isascii() else storable(state) or ""
-        try:
-            lasted = None if time is None else (time - from_iso(old["last_changed"])) / 1e6
-        except (KeyError, TypeError, ValueError, OverflowError):
-            return
-        if lasted is not None and lasted >= 0:
-            fields["duration_in_state_seconds"] = lasted
+        if old is not None:
+            _add_old(fields, None, old)
+        described = self._describe(record.entity_id, None, home)
+        if described.rules is not None and described.rules.drops:
+            raise SetAside(Reason.DROPPED)
+        return self._point(record, described, (fields, _context_fields(context), described.others), home)
 
     def _point(
-        self, record: Record, entity_id: str, domain: str, device_class: str, fields: dict[str, Field], home: HomeView
+        self, record: Record, described: _Described, fields: tuple[dict[str, Field], ...], home: HomeView
     ) -> Point:
         part = home.time_of_day(record.time)
-        facts = home.entity(entity_id)
-        if facts.manufacturer is not None:
-            fields["manufacturer"] = facts.manufacturer
-        if facts.model is not None:
-            fields["model"] = facts.model
-        if facts.sw_version is not None:
-            fields["sw_version"] = facts.sw_version
+        weather = home.condition("weather", record.time)
+        if weather is not None:
+            fields = (*fields, self._weather_of(weather))
+        series = described.series.get(part)
+        if series is None:
+            series = described.series[part] = self._series_of(described, part, home)
+        return Point(series, fields, record.time * 1000, record.seq)
+
+    def _weather_of(self, weather: Mapping[str, Field]) -> FieldBlock:
+        """Return what of the weather is in each point while it lasts."""
+        if self._weather[0] is not weather:
+            block = FieldBlock({field: weather[name] for name, field in _WEATHER if name in weather})
+            self._weather = weather, block
+        return self._weather[1]
+
+    def _series_of(self, described: _Described, part: str, home: HomeView) -> Series:
+        entity_id, device_class = described.entity_id, described.device_class
         key = (entity_id, device_class, part, home)
         series = self._series.get(key)
         if series is None:
             if len(self._series) > _CACHED:
                 self._series.clear()
+            facts = home.entity(entity_id)
             series = self._series[key] = Series(
                 MEASUREMENT,
                 {
                     "area_id": facts.area_id,
                     "device_class": storable(device_class) or NONE,
                     "device_id": facts.device_id,
-                    "domain": domain,
+                    "domain": entity_id.partition(".")[0],
                     "entity_category": facts.entity_category,
                     "entity_id": entity_id,
                     "event_type": "state_changed",
@@ -214,23 +256,93 @@ class HomeAssistantNormalizer(Normalizer):
                     "time_of_day": part,
                 },
             )
-        return Point(series, fields, record.time * 1000, record.seq)
+        return series
 
 
-def _is_credential(domain: str, state: str, attributes: Any) -> bool:
-    """Tell whether a state must not reach a target: what Home Assistant hides as a password, and URLs that carry one."""
-    if domain in _DOMAINS_OF_TEXT and isinstance(attributes, dict) and attributes.get("mode") == "password":
-        return state not in _UNAVAILABLE
-    return carries_credential(state)
+@dataclass(slots=True)
+class _Described:
+    """What the attributes of an entity, and the registries, say: the same for many states."""
+
+    entity_id: str
+    unit: str | None
+    conversion: Conversion | None
+    rules: EntityRules | None
+    named: FieldBlock
+    others: FieldBlock
+    device_class: str
+    password: bool
+    series: dict[str, Series] = field(default_factory=dict)  # by part of the day
 
 
-def _add_context(fields: dict[str, Field], context: Any) -> None:
-    if not isinstance(context, dict):
+def _state_of(content: Any, record: Record) -> Any:
+    """Return the state that a record holds; None for a removal, which the history tells by a state of null or ''.
+
+    A row of the history has short names; whose it is stands in the record only.
+    """
+    if not isinstance(content, dict):
+        return content
+    if "s" in content and "state" not in content:
+        return None if content["s"] in (None, "") else {"state": content["s"], "attributes": content.get("a")}
+    return None if record.origin == "backfill" and content.get("state", 0) in (None, "") else content
+
+
+def _flat(record: Record, content: Any) -> dict[str, Any]:
+    """Return what holds the states of a pushed event that has no `data` around them."""
+    if record.source != "pushed" or not isinstance(content, dict) or "new_state" not in content:
+        raise SetAside(Reason.INCOMPLETE, "there is no new_state")
+    return content
+
+
+def _whole(state: Any) -> Any:
+    """Return a state of which a pushed event gave only the text."""
+    return {"state": state} if isinstance(state, str) else state
+
+
+def _text(value: Any) -> str:
+    return value if type(value) is str and value.isascii() else storable(str(value)) or ""
+
+
+def _is_password(domain: str, attributes: Any) -> bool:
+    """Tell whether Home Assistant hides a state as a password."""
+    return domain in _DOMAINS_OF_TEXT and isinstance(attributes, dict) and attributes.get("mode") == "password"
+
+
+def _old_state(entity_id: str | None, content: Any) -> OldState | None:
+    if not isinstance(content, dict):
+        return None
+    state = content.get("state")
+    if _is_password((entity_id or "").partition(".")[0], content.get("attributes")):
+        state = state if type(state) is str and state in _UNAVAILABLE else None
+    return OldState(state, content.get("last_changed"))
+
+
+def _context(content: Any) -> Context | None:
+    return Context(*(content.get(name) for name in _CONTEXT)) if isinstance(content, dict) else None
+
+
+def _add_old(fields: dict[str, Field], time: int | None, old: OldState) -> None:
+    """Add the old state, and how long it had lasted at `time` (seconds), from the record's own words alone."""
+    if type(old.state) is str and not carries_credential(old.state):
+        fields["old_state"] = _text(old.state)
+    try:
+        lasted = None if time is None else (time - from_iso(old.last_changed)) / 1e6
+    except (TypeError, ValueError, OverflowError):
         return
-    for name, field in _CONTEXT:
-        value = context.get(name)
-        if value is not None and type(value) is str:
-            fields[field] = value if value.isascii() else storable(value) or ""
+    if lasted is not None and lasted >= 0:
+        fields["duration_in_state_seconds"] = lasted
+
+
+def _context_fields(context: Context | None) -> dict[str, Field]:
+    fields: dict[str, Field] = {}
+    if context is not None:
+        for value, name in (
+            (context.id, "context_id"),
+            (context.parent_id, "context_parent_id"),
+            (context.user_id, "context_user_id"),
+        ):
+            if type(value) is str:
+                fields[name] = _text(value)
+    return fields
 
 
 NORMALIZER: Final = HomeAssistantNormalizer

@@ -23,6 +23,7 @@ from ...choice import Choice
 from ...errors import SettingsError
 from ...storage.record import Record, decode
 from ...storage.tail import lines_of
+from ..conditions import Conditions
 from ..home import HOME_TYPES, Home, HomeView
 from ..ledger import Ledger
 from ..point import Point, line
@@ -105,6 +106,7 @@ def golden_lines(normalizer: Normalizer) -> Iterator[str]:
     home = Home()
     records = golden_records(normalizer)
     home.learn_all(record for record in records if record.event_type in HOME_TYPES)
+    home.conditions = Conditions({one.name: one for one in normalizers()}, _reading(records), home.at)
     points_of = _points_in_turn(normalizer)
     for record in records:
         if normalizer.reads.wants(record):
@@ -113,6 +115,10 @@ def golden_lines(normalizer: Normalizer) -> Iterator[str]:
                     yield line(point)
             except SetAside as error:
                 yield f"# {error}"
+
+
+def _reading(records: Sequence[Record]) -> Callable[[Normalizer, int, int], Iterable[Record]]:
+    return lambda reader, start, end: [one for one in records if start <= one.time < end and reader.wants(one)]
 
 
 def _points_in_turn(normalizer: Normalizer) -> Callable[[Record, HomeView], Iterable[Point]]:

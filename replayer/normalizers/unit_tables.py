@@ -1,7 +1,7 @@
 """Home Assistant's unit conversion as data: each unit's size in the base unit of what it measures. Pure.
 
 The factors are those of `homeassistant/util/unit_conversion.py`, written as fractions where that is exact; a test compares
-them with Home Assistant's own converters. It has no factor for other units, such as BTU/(h⋅ft²); Beaufort is a scale, no unit.
+them with its own converters. It has no factor for other units, such as BTU/(h⋅ft²); Beaufort is a scale rather than a unit.
 """
 
 from __future__ import annotations

@@ -113,6 +113,7 @@ class WeatherNormalizer(Normalizer):
                 entities=(entity,) if entity else (),
                 domains=() if entity else ("weather",),
             )
+            self.is_condition = bool(entity)  # of several entities none is the home's own
 
     def normalize(self, record: Record, home: HomeView) -> list[Point]:
         """Return the one point of an observation; see Normalizer.normalize."""

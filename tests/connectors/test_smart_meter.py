@@ -112,6 +112,8 @@ def test_hosts_are_taken_as_people_write_them() -> None:
         "http://meter.local/rpc/Shelly.GetStatus",
     ]
     assert all(request.timeout <= 10 for request in poller.requests())
+    (request,) = made("smart_meter", {"provider": "shelly", "url": "http://192.168.1.30/"}).requests()
+    assert request.url == "http://192.168.1.30/rpc/Shelly.GetStatus"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from homeiq.choice import Exclude, Include
 from homeiq.clock import SystemClock
-from homeiq.recorder.intake import Intake
+from homeiq.recorder.intake import Busy, Intake, TooLarge
 from homeiq.recorder.latest import Latest
 from homeiq.settings import RecordingSettings
 from homeiq.storage.files import Files
@@ -142,6 +142,91 @@ def test_what_had_to_be_dropped_is_counted_and_recorded(tmp_path: Path) -> None:
     assert 0 < dropped["gap_seconds"] < 60
     assert len(found) == 200 - intake.dropped + 1
     assert 50 < len(found) < 150, "memory was bounded, and used"
+
+
+def raws(events: list[Event]) -> list[str]:
+    return [one.raw for one in events]
+
+
+def test_a_caller_that_waits_is_told_where_its_events_are(tmp_path: Path) -> None:
+    async def act(intake: Intake, files: StuckFiles) -> None:
+        intake.take(event(1))
+        groups = [[event(10 * number + place) for place in range(number)] for number in (3, 1, 5)]
+        waiting = [intake.take_group(group) for group in groups]
+        intake.take(event(2))
+        began = asyncio.get_running_loop().time()
+        places = await asyncio.gather(*waiting)
+        assert asyncio.get_running_loop().time() - began < 60, "not the hour that a stream's events may wait"
+        found = records(tmp_path)
+        for group, (first, last) in zip(groups, places, strict=True):
+            assert [r.raw for r in found[first - 1 : last]] == raws(group)
+        assert len(found) == 11
+
+    with_intake(tmp_path, act, RecordingSettings(group_seconds=3600))
+
+
+def test_on_a_full_disk_a_caller_is_refused_and_a_stream_is_kept(tmp_path: Path) -> None:
+    async def act(intake: Intake, files: StuckFiles) -> None:
+        files.full = True
+        intake.take(event(1))
+        refused = intake.take_group([event(10), event(11)])
+        intake.take(event(2))
+        later = intake.take_group([event(12)])
+        for future in (refused, later):
+            with pytest.raises(Busy, match="No space left"):
+                await future
+        assert intake.unsynced == (2, 2 * (len(event(1).raw) + 250))
+        assert intake.taken == 2
+        with pytest.raises(Busy):
+            intake.take_group([event(13)])
+        files.full = False
+        await until(lambda: not intake.problem)
+        first, last = await intake.take_group([event(20)])
+        assert (first, last) == (3, 3)
+
+    with_intake(tmp_path, act)
+    assert [r.raw for r in records(tmp_path)] == raws([event(1), event(2), event(20)])
+
+
+def test_with_nothing_else_to_write_the_next_caller_finds_the_disk_well_again(tmp_path: Path) -> None:
+    async def act(intake: Intake, files: StuckFiles) -> None:
+        files.full = True
+        for _ in range(3):
+            with pytest.raises(Busy):
+                await intake.take_group([event(1)])
+        assert intake.problem
+        files.full = False
+        assert await intake.take_group([event(2)]) == (1, 1)
+        assert not intake.problem
+
+    with_intake(tmp_path, act, RecordingSettings(group_seconds=3600))
+    assert [r.raw for r in records(tmp_path)] == raws([event(2)])
+
+
+def test_without_room_a_caller_is_refused_and_nothing_is_dropped(tmp_path: Path) -> None:
+    settings = RecordingSettings(group_seconds=3600, buffer_bytes=100_000)
+
+    async def act(intake: Intake, files: StuckFiles) -> None:
+        intake.take(event(1, size=60_000))
+        with pytest.raises(Busy, match="memory"):
+            intake.take_group([event(2, size=60_000)])
+        with pytest.raises(TooLarge):
+            intake.take_group([event(number, size=1_000) for number in range(100)])
+
+    intake = with_intake(tmp_path, act, settings)
+    assert (intake.dropped, len(records(tmp_path))) == (0, 1)
+
+
+def test_a_stop_writes_what_waits_and_takes_nothing_more(tmp_path: Path) -> None:
+    async def act(intake: Intake, files: StuckFiles) -> None:
+        waiting = intake.take_group([event(1)])
+        intake.close()
+        with pytest.raises(Busy, match="stopping"):
+            intake.take_group([event(2)])
+        assert await waiting == (1, 1)
+
+    with_intake(tmp_path, act)
+    assert [r.raw for r in records(tmp_path)] == raws([event(1)])
 
 
 def snapshot_state(number: int, size: int = 10) -> Event:

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 from zoneinfo import ZoneInfo
 
-from homeiq.clock import DAY, SECOND
+from homeiq.clock import DAY, SECOND, to_iso
 from homeiq.replayer.home import HomeView
 from homeiq.replayer.normalizers.base import Fold, Normalizer, Reading, Reads, Summarizer
 from homeiq.replayer.normalizers.home_assistant import HomeAssistantNormalizer
 from homeiq.replayer.point import Field, Point, Series
 from homeiq.storage.record import Event, Origin, Record
 
-__all__ = ["Forecasts", "Meters", "Version2", "Version3", "forecast", "reading"]
+__all__ = ["Forecasts", "Meters", "Version2", "Version3", "forecast", "reading", "weather"]
 
 HOUR: Final = 3_600 * SECOND
 AHEAD: Final = 30 * HOUR
@@ -44,6 +44,20 @@ class Forecasts(Normalizer):
             time = record.time - record.time % HOUR + int(hours) * HOUR
             made.append(Point(Series("forecast", {"kind": "x"}), fields, time * 1000, record.seq))
         return made
+
+
+def weather(time: int, temperature: float, origin: Origin = "live") -> Event:
+    """Return the record of a poll of Open-Meteo."""
+    moment = to_iso(time - time % (900 * SECOND))[:16]
+    body = {"utc_offset_seconds": 0, "current": {"time": moment, "temperature_2m": temperature}}
+    body["current_units"] = {"time": "iso8601", "temperature_2m": "°C"}
+    raw = {
+        "provider": "open_meteo",
+        "request": {"url": "https://x/v1/forecast"},
+        "status": 200,
+        "body": json.dumps(body),
+    }
+    return Event(time, time, "weather", origin, "polled", None, None, json.dumps(raw))
 
 
 def reading(meter: str, value: float, time: int, origin: Origin = "live") -> Event:

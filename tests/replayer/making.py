@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from homeiq.clock import from_iso, to_iso
+from homeiq.clock import SECOND, from_iso, to_iso
 from homeiq.replayer.home import HOME_TYPES, HomeView
 from homeiq.replayer.normalizers.base import Normalizer, SetAside
 from homeiq.replayer.normalizers.home_assistant import HomeAssistantNormalizer
+from homeiq.replayer.normalizers.weather import WeatherNormalizer
 from homeiq.replayer.point import Field, Point, Series
 from homeiq.replayer.targets.base import Ghost, Stored, Target, WindowWriter
 from homeiq.storage.log import EventLog
@@ -135,12 +136,13 @@ def wanted(records: Sequence[Record], normalizer: Normalizer | None = None) -> C
 
 
 def wanted_forecasts(records: Sequence[Record]) -> Content:
-    """Return the points of all forecasts, of each the latest."""
+    """Return the points of all forecasts and of the weather, of each the latest."""
     points: dict[tuple[str, int], tuple[Any, Point]] = {}
     for record in records:
-        if record.source == "forecasts":
+        if record.source in ("forecasts", "weather"):
+            normalizer = Forecasts() if record.source == "forecasts" else WeatherNormalizer()
             rank = record.time, -ORIGINS.index(record.origin), record.raw
-            for point in Forecasts().normalize(record, HomeView({}, {}, {})):
+            for point in normalizer.normalize(record, _home(records, record.time)):
                 if point.key not in points or rank > points[point.key][0]:
                     points[point.key] = rank, point
     return {key: point.fields for key, (_, point) in points.items()}
@@ -180,7 +182,22 @@ def _home(records: Sequence[Record], time: int) -> HomeView:
         said.append(loads(applies[-1]) if applies else [])
     whole, entity_registry, device_registry = said
     by_entity = {entry["entity_id"]: entry for entry in entity_registry}
-    return HomeView(whole or {}, by_entity, {entry["id"]: entry for entry in device_registry})
+    view = HomeView(whole or {}, by_entity, {entry["id"]: entry for entry in device_registry})
+    view.condition = lambda kind, time: _weather(records, time) if kind == "weather" else None  # type: ignore[method-assign]
+    return view
+
+
+def _weather(records: Sequence[Record], time: int) -> Any:
+    """Return the weather of the last record that was asked for 30 s before, if it is not older than 2 h."""
+    known = [
+        (record.time, -ORIGINS.index(record.origin), record.raw, record)
+        for record in records
+        if record.source == "weather" and record.time + 30 * SECOND <= time < record.time + (7_200 + 30) * SECOND
+    ]
+    if not known:
+        return None
+    (point,) = WeatherNormalizer().normalize(max(known)[3], HomeView({}, {}, {}))
+    return point.fields if 0 <= time - point.time // 1000 <= 7_200 * SECOND else None
 
 
 def content_of(points: Iterable[Point]) -> Content:

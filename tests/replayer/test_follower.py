@@ -24,6 +24,7 @@ from homeiq.replayer.follower import Follower
 from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.normalizers.base import Normalizer
 from homeiq.replayer.normalizers.home_assistant import HomeAssistantNormalizer
+from homeiq.replayer.normalizers.weather import WeatherNormalizer
 from homeiq.replayer.point import Point, Series
 from homeiq.replayer.scope import Scope
 from homeiq.replayer.targets.base import Target
@@ -37,7 +38,7 @@ from homeiq.storage.sql import query
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from replayer.kinds import Forecasts, Meters, Version2, Version3, forecast, reading
+from replayer.kinds import Forecasts, Meters, Version2, Version3, forecast, reading, weather
 from replayer.making import (
     DAY_0,
     Content,
@@ -386,7 +387,7 @@ def test_the_embedded_target_equals_f_of_the_log(story: list[tuple[Any, ...]]) -
     run(story, embedded=True)
 
 
-KINDS = (HomeAssistantNormalizer, Forecasts, Meters)
+KINDS = (HomeAssistantNormalizer, Forecasts, Meters, WeatherNormalizer)
 any_fields = st.sampled_from([{"a": 1.0}, {"b": 1.0}, {"a": 2.0, "b": 1.0}])
 
 
@@ -399,14 +400,22 @@ def forecasts(fields: st.SearchStrategy[dict[str, float]]) -> st.SearchStrategy[
 readings = st.builds(reading, st.sampled_from(["x", "y"]), st.sampled_from([1.0, 2.0, 3.0]), times, origins)
 
 
+near = st.sampled_from([-60, -31, -30, -29, 0, 3_600]).map(lambda seconds: seconds * SECOND)
+weathers = st.builds(
+    lambda time, before, degrees, origin: weather(time + before, degrees, origin),
+    *(times, near, st.sampled_from([1.0, 2.0]), origins),
+)
+of_all_kinds = st.one_of(forecasts(any_fields), readings, readings, odd_states, odd_states, weathers)
+
+
 @relaxed
-@given(stories(anything_changes, st.one_of(forecasts(any_fields), readings, readings, odd_states)))
+@given(stories(anything_changes, of_all_kinds))
 def test_an_upsert_target_equals_f_of_the_log_for_all_kinds_of_normalizers(story: list[tuple[Any, ...]]) -> None:
     run(story, embedded=False, normalizers=KINDS)
 
 
 @relaxed
-@given(stories(anything_changes, st.one_of(forecasts(any_fields), readings, readings, odd_states)))
+@given(stories(anything_changes, of_all_kinds))
 def test_the_embedded_target_equals_f_of_the_log_for_all_kinds_of_normalizers(story: list[tuple[Any, ...]]) -> None:
     run(story, embedded=True, normalizers=KINDS)
 

@@ -38,7 +38,8 @@ class Homeiq:
             for name, value in os.environ.items()
             if not name.startswith(("HOMEIQ_", "HOME_ASSISTANT_", "INFLUXDB_", "XDG_"))
         }
-        self.environment = inherited | {"HOME": str(folder), "HOMEIQ_DATA_DIR": str(self.data_dir), **settings}
+        here = {"HOME": str(folder), "HOMEIQ_DATA_DIR": str(self.data_dir), "HOMEIQ_HTTP__PORT": "0"}
+        self.environment = inherited | here | settings
 
     def __enter__(self) -> "Homeiq":
         return self
@@ -106,6 +107,10 @@ class Homeiq:
                 return json.loads(line) if line else None
             except OSError:
                 return None
+
+    def url(self) -> str:
+        """Return where the recorder listens for HTTP, waiting until it does."""
+        return str(wait_for("HTTP", lambda: (self.ask("status") or {}).get("http", {}).get("url")))
 
     def connected(self) -> bool:
         """Tell whether the recorder says that it hears Home Assistant."""

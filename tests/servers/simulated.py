@@ -16,8 +16,16 @@ __all__ = ["SimulatedServer"]
 class SimulatedServer:
     """Has the methods of `HomeAssistantServer` that the contract tests use."""
 
-    def __init__(self, *, speed: float = 1.0, seed: int = 1, port: int = 0, options: Options | None = None) -> None:
-        self.token = DEFAULT_TOKEN
+    def __init__(
+        self,
+        *,
+        speed: float = 1.0,
+        seed: int = 1,
+        port: int = 0,
+        options: Options | None = None,
+        token: str = DEFAULT_TOKEN,
+    ) -> None:
+        self.token = token
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()

@@ -173,7 +173,7 @@ def test_power_loss_takes_nothing_that_was_durable(
 def test_what_a_killed_process_had_only_written_is_durable_once_the_log_is_open_again(folder: Path) -> None:
     root = folder / "before"
     root.mkdir()
-    files = ShadowedFiles(root, until=1_000, killed=6)
+    files = ShadowedFiles(root, until=1_000, killed=10)
     assert not Lives(root, files).live(["rotate", "rotate", "rotate", "append"])
     assert files.done[-1][0] == "write"
     with EventLog(root, files=files) as log:

@@ -146,8 +146,8 @@ def test_files_that_go_meanwhile_are_looked_up_again(
     else:
         connected = sql.connect
 
-        def connecting(data_dir: Path):  # type: ignore[no-untyped-def]
-            database = connected(data_dir)
+        def connecting(data_dir: Path, *rest: str):  # type: ignore[no-untyped-def]
+            database = connected(data_dir, *rest)
             meanwhile()
             return database
 

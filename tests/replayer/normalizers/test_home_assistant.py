@@ -124,8 +124,8 @@ def test_a_state_gives_the_same_point_whichever_way_it_came(
     live = point_of(state(entity_id, text, NOON, "live", attributes=attributes, old=old))
     alone = point_of(state(entity_id, text, NOON, "snapshot", attributes=attributes))
     assert live.key == alone.key
-    live.fields = {k: v for k, v in live.fields.items() if k not in ("old_state", "duration_in_state_seconds")}
-    assert live.fields | {"origin": "snapshot"} == alone.fields
+    fields = {k: v for k, v in live.fields.items() if k not in ("old_state", "duration_in_state_seconds")}
+    assert fields | {"origin": "snapshot"} == alone.fields
 
 
 @pytest.mark.parametrize("text", ["unavailable", "unknown"])
@@ -242,3 +242,37 @@ def test_a_tolerant_reading_still_gives_a_point() -> None:
     event = state("sensor.a", "1", NOON, attributes={"x": math.nan, "y": 1})
     assert "NaN" in event.raw
     assert point_of(event).fields["attr_y"] == 1.0
+
+
+# --- rows of the history ---------------------------------------------------------------------------------------------
+
+
+def row(entity_id: str, raw: str, state: str | None, origin: Any = "backfill") -> Event:
+    return Event(NOON, NOON, "home_assistant", origin, "state", entity_id, state, raw)
+
+
+@given(st.sampled_from(["on", "1", "unavailable", "7.5"]), attributes, st.sampled_from(["backfill", "simulated"]))
+def test_a_row_of_the_history_gives_the_point_of_the_state(text: str, attributes: dict[str, Any], origin: Any) -> None:
+    alone = state("sensor.a", text, NOON, origin, attributes=attributes, whole=False)
+    short = json.dumps({"s": text, "a": attributes, "lu": NOON / 1e6})
+    expected, made = point_of(alone), point_of(row("sensor.a", short, text, origin))
+    assert made.key == expected.key
+    assert made.fields == {name: value for name, value in expected.fields.items() if name != "context_id"}
+
+
+@pytest.mark.parametrize("text", ["null", '""'])
+def test_a_row_without_a_state_is_a_removal(text: str) -> None:
+    expected = point_of(removal())
+    for raw in (f'{{"s":{text},"a":{{}},"lu":1.5}}', f'{{"entity_id":"sensor.a","state":{text},"attributes":{{}}}}'):
+        made = point_of(row("sensor.a", raw, None))
+        assert made.key == expected.key
+        fields = {name: value for name, value in expected.fields.items() if name != "context_id"}
+        assert made.fields == fields | {"origin": "backfill"}
+
+
+def test_an_empty_state_that_was_heard_is_a_state() -> None:
+    assert point_of(state("sensor.a", "", NOON)).fields["removed"] is False
+
+
+def test_a_row_that_is_nothing_is_set_aside() -> None:
+    assert set_aside('{"lu": 1.5, "a": {}}', "state") is Reason.INCOMPLETE
