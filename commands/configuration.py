@@ -30,8 +30,10 @@ def refuse_unknown(settings: Settings) -> None:
 
     A plug-in that is broken is said and passed over: recording depends on no other part.
     """
-    if not settings.sections:
-        return  # what nobody has set need not be loaded
+    if settings.rules:  # what nobody has set need not be loaded
+        from ..replayer.normalizers.rules import read_rules
+
+        read_rules(settings.rules)
     for name in settings.sections:
         _check(settings, name)
 
@@ -43,6 +45,8 @@ def _check(settings: Settings, name: str) -> None:
         _log.warning("%s", error)
         return
     if not models:
+        if _is_users(settings, name):
+            return  # its file, or plug-in, says what may stand there: it is not run here, where recording depends on it
         raise _unknown(settings, name)
     section = settings.section(name)
     known = list(dict.fromkeys(key for model in models for key in model.model_fields))
@@ -63,6 +67,17 @@ def _models_of(name: str) -> list[type[BaseModel]]:
     connector = connector_class(name)
     normalizer = normalizer_classes().get(name)
     return [kind.settings_model for kind in (connector, normalizer) if kind is not None]
+
+
+def _is_users(settings: Settings, name: str) -> bool:
+    """Tell whether a normalizer of this name is a user's file, or one of a plug-in that can't be used."""
+    from ..replayer.normalizers.registry import is_unusable_plugin
+    from ..replayer.normalizers.users import file_names
+
+    try:
+        return is_unusable_plugin(name) or name in file_names(settings.normalizers_dir)
+    except OSError:
+        return True  # the folder cannot be read, which is said where normalizers are needed
 
 
 def _unknown(settings: Settings, name: str) -> SettingsError:

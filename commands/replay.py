@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from ..clock import SystemClock
 from ..errors import UsageError
 from ..recorder.control import ask
+from ..replayer.normalizers.registry import normalizers_of, problems_of
 from ..replayer.replay import Progress as ReplayProgress
 from ..replayer.replay import follow as follow_log
 from ..replayer.replay import home_zone, replay_to_output
@@ -71,6 +72,12 @@ def replay(settings: Settings, options: ReplayOptions) -> None:
         else:
             done = replay_range(settings, scope, adopt=options.adopt, stop=stop, watch=display.show)
     _summary(done, time.monotonic() - began, options.as_json, to_stdout=options.output != "-")
+    problems = problems_of(normalizers_of(settings))
+    if done.counts.failed:
+        where = "its traceback stands above" if options.output is not None else "homeiq status tells which and why"
+        say(f"normalizers failed on {done.counts.failed:,} events, which are set aside: {where}")
+    if done.counts.failed or problems:
+        raise SystemExit(1)  # everything else is done
     if options.into is not None:
         prove(settings, Scope(), as_json=False)
         bucket = settings.influxdb.bucket

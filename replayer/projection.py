@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
+from weakref import WeakSet
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 from ..storage.reader import records_of
 from ..storage.record import COLUMNS, ORIGIN_RANK, Record
 from ..storage.view import LogView, chosen_rows
+from .failures import traceback_text
 from .home import Home
 from .normalizers.base import Fold, Normalizer, Reading, Reason, SetAside, Summarizer
 from .point import Point
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+_said: WeakSet[Normalizer] = WeakSet()
 
 BATCH = 5_000
 _AHEAD = 4
@@ -312,6 +315,8 @@ def normalized(records: Sequence[Record], normalizer: Normalizer, home: Home, co
 
 def _failed(normalizer: Normalizer, record: Record, counts: Counts) -> None:
     """A normalizer has a bug, or is a user's own: the record stays in the log, and the rest goes on."""
-    if Reason.FAILED.value not in counts.reasons:
-        _log.exception("the normalizer %s failed on record %d, which is set aside", normalizer.name, record.seq)
-    counts.set_aside(Reason.FAILED)
+    if normalizer not in _said:
+        _said.add(normalizer)
+        text = traceback_text()
+        _log.error("the normalizer %s failed on record %d, which is set aside\n%s", normalizer.name, record.seq, text)
+    counts.fail(normalizer.name, record.time, record.seq)

@@ -123,6 +123,9 @@ class Normalizer(ABC):
     reads: Reads
     """Which records it reads; may depend on its settings."""
 
+    source: str = ""
+    """The text of the file that it was read from; empty for one that is part of homeiq or of a plug-in."""
+
     choice: Choice = Choice()
     """Which of these are projected: what the settings say for all normalizers. A part of the fingerprint."""
 
