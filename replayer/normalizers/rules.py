@@ -22,8 +22,10 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from ...errors import SettingsError
+from ...settings import nearest
 from .attributes import names_credential
 from .unit_attributes import UnitsOfAttributes
 from .units import conversion, conversion_of, is_unit
@@ -288,11 +290,19 @@ def read_rules(rules: object, place: str = "rules") -> tuple[Rule, ...]:
         try:
             found.append(Rule.model_validate(rule))
         except ValidationError as error:
-            first = error.errors()[0]
-            path = ".".join(str(part) for part in first["loc"])
-            reason = first["msg"].removeprefix("Value error, ")
-            reason = reason[:1].lower() + reason[1:] if reason.startswith("Input") else reason
             raise SettingsError(
-                f"rule {number} of {place} cannot be read", hint=f"{path}: {reason}" if path else reason, place=place
+                f"rule {number} of {place} cannot be read", hint=_said(error.errors()[0]), place=place
             ) from None
     return tuple(found)
+
+
+def _said(first: ErrorDetails) -> str:
+    """Return where in a rule what is wrong."""
+    path = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        model: type[BaseModel] = Rule if len(path) == 1 else Convert
+        known = [field.alias or name for name, field in model.model_fields.items()]
+        return f"it takes no {'.'.join(path)}: {nearest(path[-1], known)}"
+    reason = first["msg"].removeprefix("Value error, ")
+    reason = reason[:1].lower() + reason[1:] if reason.startswith("Input") else reason
+    return f"{'.'.join(path)}: {reason}" if path else reason
