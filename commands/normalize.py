@@ -31,9 +31,10 @@ from ..replayer.windows import Counts, home_of, scan_for
 from ..settings import Settings
 from ..storage.log import require_log
 from ..storage.reader import records_of
-from ..storage.record import Record, decode
+from ..storage.record import Event, Record, decode
 from ..storage.tail import lines_of
 from ..storage.view import LogView
+from ..verbatim import loads
 from .proof import example_text
 from .terminal import print_json, print_line
 from .times import parse_time
@@ -153,7 +154,7 @@ def _of_log(
     if start is None:
         times = scan_for(view, normalizer, ["time"], end=end)
         latest = max((pc.max(part["time"].cast(pa.int64())).as_py() for part in times if part.num_rows), default=0)
-        start = latest - DAY
+        start = latest - DAY + 1
     tables = scan_for(view, normalizer, start=start, end=end)
     return home_of(view, today), (record for table in tables for record in records_of(table))
 
@@ -183,8 +184,12 @@ def _read(file: Path) -> Iterable[Record]:
         raise UsageError(f"{file} does not hold events ({error})", hint="one JSON object a line") from None
     except TooManyEvents:
         raise UsageError(f"{file} holds too many events", hint="give the first thousand lines") from None
-    sent = [replace(event, source="home_assistant") for event in events]
-    return [Record(seq, **asdict(event)) for seq, event in enumerate(sent, 1)]
+    return [Record(seq, **asdict(_as_sent(event))) for seq, event in enumerate(events, 1)]
+
+
+def _as_sent(event: Event) -> Event:
+    """Return an event as one of Home Assistant's own, if it has that form; a flat one stays pushed."""
+    return replace(event, source="home_assistant") if "data" in loads(event.raw) else event
 
 
 # --- what becomes of them --------------------------------------------------------------------------------------------

@@ -74,7 +74,9 @@ def replay(settings: Settings, options: ReplayOptions) -> None:
     _summary(done, time.monotonic() - began, options.as_json, to_stdout=options.output != "-")
     problems = problems_of(normalizers_of(settings))
     if done.counts.failed:
-        where = "its traceback stands above" if options.output is not None else "homeiq status tells which and why"
+        where = (
+            "homeiq --verbose shows a traceback" if options.output is not None else "homeiq status tells which and why"
+        )
         say(f"normalizers failed on {done.counts.failed:,} events, which are set aside: {where}")
     if done.counts.failed or problems:
         raise SystemExit(1)  # everything else is done

@@ -10,6 +10,7 @@ from typing import Any
 from ..clock import DAY, to_iso, window_of
 from ..errors import LogError
 from ..recorder.control import ask
+from ..replayer.failures import sentence_in
 from ..replayer.ledger import Ledger
 from ..replayer.normalizers.registry import fingerprint, normalizers_of, problems_of, with_retired
 from ..replayer.replay import open_target, target_is_followed
@@ -127,7 +128,7 @@ def _print_target(target: dict[str, Any]) -> None:
             " made them before (homeiq replay --stale redoes them)"
         )
     for failing in target["failing"]:
-        said = failing["traceback"].strip().rpartition("\n")[2]
+        said = sentence_in(failing["traceback"])
         print_line(
             f"  failed: the normalizer {failing['normalizer']} on {failing['count']:,} events, such as record"
             f" {failing['seq']:,}: {said} (homeiq status --json has the traceback)"

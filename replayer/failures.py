@@ -15,7 +15,17 @@ from dataclasses import dataclass
 from ..clock import DAY
 from .normalizers.attributes import carries_credential
 
-__all__ = ["SCHEMA", "Failure", "Failures", "Failing", "add_failures", "read_failures", "set_failure", "traceback_text"]
+__all__ = [
+    "SCHEMA",
+    "Failure",
+    "Failures",
+    "Failing",
+    "add_failures",
+    "read_failures",
+    "sentence_in",
+    "set_failure",
+    "traceback_text",
+]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS failure (
@@ -59,6 +69,14 @@ def traceback_text() -> str:
         "(a line is left out: it may carry a credential)" if carries_credential(line) else line for line in lines
     )
     return text if len(text) <= _LONGEST else f"…{text[-_LONGEST:]}"
+
+
+def sentence_in(text: str) -> str:
+    """Return the last line of a traceback, and where it comes from: the file and the line."""
+    lines = text.splitlines()
+    places = [line.strip() for line in lines if line.startswith("  File ")]
+    place = places[-1].removeprefix("File ").rpartition(", in ")[0] if places else ""
+    return f"{lines[-1]} ({place})" if place else lines[-1] if lines else ""
 
 
 def add_failures(database: sqlite3.Connection, target: str, failures: Mapping[tuple[str, int], Failure]) -> None:

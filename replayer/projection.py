@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from ..storage.reader import records_of
 from ..storage.record import COLUMNS, ORIGIN_RANK, Record
 from ..storage.view import LogView, chosen_rows
-from .failures import traceback_text
+from .failures import sentence_in, traceback_text
 from .home import Home
 from .normalizers.base import Fold, Normalizer, Reading, Reason, SetAside, Summarizer
 from .point import Point
@@ -318,5 +318,7 @@ def _failed(normalizer: Normalizer, record: Record, counts: Counts) -> None:
     if normalizer not in _said:
         _said.add(normalizer)
         text = traceback_text()
-        _log.error("the normalizer %s failed on record %d, which is set aside\n%s", normalizer.name, record.seq, text)
+        what = sentence_in(text)
+        _log.error("the normalizer %s failed on record %d, which is set aside: %s", normalizer.name, record.seq, what)
+        _log.debug("%s", text)
     counts.fail(normalizer.name, record.time, record.seq)
