@@ -81,6 +81,7 @@ def run(context: _Context) -> None:
 @click.option("--entity", metavar="GLOB", default="", help="Only points of these entities: light.*")
 @click.option("--source", metavar="NAME", default="", help="Only points of records of this source.")
 @click.option("--event-type", metavar="TYPE", default="", help="Only points of records of this event type.")
+@click.option("--target", metavar="NAME", default="", help="One of several targets; by default the first.")
 @click.option("--stale", is_flag=True, help="Only windows that are stale, or whose normalizer has changed.")
 @click.option("--plan", is_flag=True, help="Say what would change, and write nothing.")
 @click.option("--follow", is_flag=True, help="Follow the log for ever; late records are worked off in between.")
@@ -96,13 +97,13 @@ def replay(context: _Context, /, follow: bool, parent: int | None, **options: An
     from .commands.proof import show_plan
 
     asked = replays.ReplayOptions(**options)
-    if follow and asked != replays.ReplayOptions():
-        raise UsageError("--follow goes on for ever and takes no other option")
+    if follow and asked != replays.ReplayOptions(target=asked.target):
+        raise UsageError("--follow goes on for ever and takes no other option but --target")
     settings = context.settings
     if follow:
-        replays.follow(settings, parent)
+        replays.follow(settings, asked.target, parent)
     elif asked.plan:
-        show_plan(settings, asked.scope(settings.data_dir), as_json=asked.as_json)
+        show_plan(settings, asked.scope(settings.data_dir), to=asked.target, as_json=asked.as_json)
     else:
         replays.replay(settings, asked)
 
@@ -110,15 +111,16 @@ def replay(context: _Context, /, follow: bool, parent: int | None, **options: An
 @cli.command()
 @click.option("--since", metavar="TIME", help="Compare points from this time on; by default all.")
 @click.option("--until", metavar="TIME", help="Compare points before this time.")
+@click.option("--target", metavar="NAME", default="", help="One of several targets; by default the first.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @shared
-def audit(context: _Context, since: str | None, until: str | None, as_json: bool) -> None:
+def audit(context: _Context, since: str | None, until: str | None, target: str, as_json: bool) -> None:
     """Prove that the target equals what the log makes, or say where it does not (exit code 1)."""
     from .commands.proof import prove
     from .commands.replay import ReplayOptions
 
     settings = context.settings
-    prove(settings, ReplayOptions(since=since, until=until).scope(settings.data_dir), as_json=as_json)
+    prove(settings, ReplayOptions(since=since, until=until).scope(settings.data_dir), to=target, as_json=as_json)
 
 
 @cli.command()
@@ -132,15 +134,16 @@ def status(context: _Context, as_json: bool) -> None:
 
 
 @cli.command("dead-letters")
+@click.option("--target", metavar="NAME", default="", help="One of several targets; by default the first.")
 @click.option("--show", is_flag=True, help="Print the lines too.")
 @click.option("--retry", is_flag=True, help="Try them again: their windows are replayed.")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 @shared
-def dead_letters(context: _Context, show: bool, retry: bool, as_json: bool) -> None:
+def dead_letters(context: _Context, target: str, show: bool, retry: bool, as_json: bool) -> None:
     """Say which points the target refused for good, and why."""
     from .commands.status import dead_letters as list_letters
 
-    list_letters(context.settings, show=show, retry=retry, as_json=as_json)
+    list_letters(context.settings, to=target, show=show, retry=retry, as_json=as_json)
 
 
 @cli.command()

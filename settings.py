@@ -14,10 +14,10 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -31,9 +31,11 @@ from .choice import Choice, Exclude, Include
 from .errors import SettingsError
 from .listening import HttpSettings
 from .sections import Sections, other_variables, secret_in, section_of
+from .target_settings import HttpUrl, InfluxDBSettings, TargetSettings
 
 __all__ = [
     "HttpUrl",
+    "TargetSettings",
     "HomeAssistantSettings",
     "HttpSettings",
     "InfluxDBSettings",
@@ -53,21 +55,6 @@ _HOMEIQ_NAMES = {
     "INFLUXDB_ORG": ("influxdb", "org"),
     "INFLUXDB_BUCKET": ("influxdb", "bucket"),
 }
-
-
-def _http_url(value: str) -> str:
-    """Accept http and https (and ws, wss as people write them for Home Assistant), without a slash at the end."""
-    url = value.strip().rstrip("/")
-    for websocket, http in (("ws://", "http://"), ("wss://", "https://")):
-        if url.startswith(websocket):
-            url = http + url.removeprefix(websocket)
-    url = url.removesuffix("/api/websocket")
-    if url and not url.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
-    return url
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
 def _user_data_dir() -> Path:
@@ -98,21 +85,6 @@ class HomeAssistantSettings(_Section):
                     f" or HOME_ASSISTANT_{name.upper()}"
                 )
         return ""
-
-
-class InfluxDBSettings(_Section):
-    """The InfluxDB that is written to; without a `url`, the embedded target is used instead."""
-
-    url: HttpUrl = ""
-    token: SecretStr = SecretStr("")
-    org: str = "homeiq"
-    bucket: str = "home_assistant_events"
-    gzip: bool | None = Field(default=None, description="compress requests; by default wherever it is not this machine")
-    batch_lines: int = Field(default=5_000, ge=1, description="lines in one request at most")
-    batch_bytes: int = Field(
-        default=4_000_000, ge=1_000, description="bytes in one request at most, before compression"
-    )
-    timeout: float = Field(default=30.0, gt=0, description="seconds to wait for an answer")
 
 
 class RecordingSettings(_Section):
@@ -176,12 +148,20 @@ class Settings(BaseSettings):
     normalizers_dir: Path | None = Field(default=None, description="folder of a user's own normalizers")
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     influxdb: InfluxDBSettings = InfluxDBSettings()
+    targets: dict[str, TargetSettings] = Field(default_factory=dict)
     recording: RecordingSettings = RecordingSettings()
     http: HttpSettings = HttpSettings()
     replay: ReplaySettings = ReplaySettings()
     rules: list[Any] = Field(default=[], description="what is wanted otherwise of Home Assistant's states")
 
     _others: Sections = PrivateAttr(default_factory=lambda: Sections({}, {}, ""))
+
+    def all_targets(self) -> dict[str, TargetSettings]:
+        """Return all targets by name: InfluxDB, or without one the embedded target, and those under `targets`."""
+        influxdb = {"kind": "influxdb", **dict(self.influxdb)}
+        first = "influxdb" if self.influxdb.url else "embedded"
+        own = TargetSettings.model_validate(influxdb if self.influxdb.url else {"kind": "embedded"})
+        return {first: own, **self.targets}
 
     @property
     def sections(self) -> list[str]:
@@ -323,8 +303,8 @@ def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
     known = [f"HOMEIQ_{name}".upper() for name in _names_below(Settings) if "__" in name]
     for variable in environ:
         name = variable.upper()
-        if section_of(variable) not in Settings.model_fields:
-            continue
+        if section_of(variable) not in Settings.model_fields or section_of(variable) == "targets":
+            continue  # the names of targets are anybody's
         if (
             name.startswith("HOMEIQ_")
             and "__" in name

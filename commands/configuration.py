@@ -44,14 +44,14 @@ def _check(settings: Settings, name: str) -> None:
     except SettingsError as error:
         _log.warning("%s", error)
         return
-    if not models:
-        if _is_users(settings, name):
-            return  # its file, or plug-in, says what may stand there: it is not run here, where recording depends on it
+    # A user's file says what else may stand there; it is not run here, as recording depends on this check.
+    users = _is_users(settings, name)
+    if not models and not users:
         raise _unknown(settings, name)
     section = settings.section(name)
     known = list(dict.fromkeys(key for model in models for key in model.model_fields))
     for key in section:
-        if key not in known:
+        if key not in known and not users:
             variable = settings.place_of(name, key).startswith("HOMEIQ_")
             names = [f"HOMEIQ_{name}__{each}".upper() for each in known] if variable else known
             said = settings.place_of(name, key)

@@ -91,13 +91,13 @@ async def _demo(folder: Path, seconds: float | None, seed: int, start: int) -> N
     try:
         settings = HomeAssistantSettings(url=simulator.url, token=SecretStr(DEFAULT_TOKEN))
         environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
-        companion = Companion(follow_command(folder, Path(os.devnull)), "the follower", environment)
+        companion = Companion(follow_command(folder, Path(os.devnull)), "the follower", environment, unblocks=True)
         connector = HomeAssistantConnector(settings)
         recorder = Recorder(
             folder,
             RecordingSettings(),
             [connector],
-            companion=companion,
+            companions=[companion],
             purpose="homeiq demo",
         )
         say(f"a simulated home, {DEFAULT_SPEED:.0f} times as fast as life; Ctrl-C ends it")

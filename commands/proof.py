@@ -24,10 +24,10 @@ _LINE_SECONDS = 10.0
 _SHOWN_FIELDS = 6
 
 
-def show_plan(settings: Settings, scope: Scope, *, as_json: bool) -> None:
+def show_plan(settings: Settings, scope: Scope, *, to: str = "", as_json: bool) -> None:
     """Print what a replay would change. Raises HomeiqError."""
     require_log(settings.data_dir)
-    findings = plan(settings, scope, watch=_Watch().show)
+    findings = plan(settings, scope, to=to, watch=_Watch().show)
     if as_json:
         print_json(_as_json(findings))
         return
@@ -36,10 +36,10 @@ def show_plan(settings: Settings, scope: Scope, *, as_json: bool) -> None:
     print_line(f"a replay would change {changes:,} points in {findings.target}; nothing was written")
 
 
-def prove(settings: Settings, scope: Scope, *, as_json: bool) -> None:
+def prove(settings: Settings, scope: Scope, *, to: str = "", as_json: bool) -> None:
     """Print whether the target equals f(log); end with exit code 1 if it does not. Raises HomeiqError."""
     require_log(settings.data_dir)
-    findings = audit(settings, scope, watch=_Watch().show)
+    findings = audit(settings, scope, to=to, watch=_Watch().show)
     if as_json:
         print_json(_as_json(findings))
     else:

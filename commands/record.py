@@ -19,36 +19,45 @@ from ..recorder.companion import Companion
 from ..recorder.daemon import Recorder, Watcher
 from ..settings import Settings
 
-__all__ = ["follow_command", "follower_of", "record", "run", "run_recorder"]
+__all__ = ["follow_command", "followers_of", "record", "run", "run_recorder"]
 
 _log = logging.getLogger(__name__)
 
 
 def record(settings: Settings) -> None:
     """Record until SIGTERM or SIGINT. Raises LogError when the log cannot be opened."""
-    run_recorder(settings, None, purpose="homeiq record")
+    run_recorder(settings, (), purpose="homeiq record")
 
 
 def run(settings: Settings, config: Path | None) -> None:
-    """Record, and keep a second process that follows the log. Raises LogError when the log cannot be opened."""
-    run_recorder(settings, follower_of(settings, config), purpose="homeiq run")
+    """Record, and keep a process for each target that follows the log. Raises LogError when the log cannot be opened."""
+    run_recorder(settings, followers_of(settings, config), purpose="homeiq run")
 
 
-def follower_of(settings: Settings, config: Path | None) -> Companion:
-    """Return the second process of `run`: it has only the log in common with this one."""
-    return Companion(follow_command(settings.data_dir, config), "the follower")
+def followers_of(settings: Settings, config: Path | None) -> list[Companion]:
+    """Return the other processes of `run`, one a target: they have only the log in common with this one."""
+    names = list(settings.all_targets())
+    return [
+        Companion(
+            follow_command(settings.data_dir, config, name),
+            "the follower" if len(names) == 1 else f"the follower into {name}",
+            unblocks=True,
+        )
+        for name in names
+    ]
 
 
-def follow_command(data_dir: Path, config: Path | None) -> list[str]:
-    """Return the command that follows a log as long as this process lives."""
+def follow_command(data_dir: Path, config: Path | None, target: str = "") -> list[str]:
+    """Return the command that follows a log into a target as long as this process lives."""
     command = [sys.executable, "-m", "homeiq", "--data-dir", str(data_dir)]
     if config is not None:
         command += ["--config", str(config)]
-    return [*command, "replay", "--follow", "--parent", str(os.getpid())]
+    command += ["replay", "--follow", "--parent", str(os.getpid())]
+    return [*command, "--target", target] if target else command
 
 
 def run_recorder(
-    settings: Settings, companion: Companion | None, *, purpose: str, watcher: Watcher | None = None
+    settings: Settings, companions: Sequence[Companion], *, purpose: str, watcher: Watcher | None = None
 ) -> None:
     """Record what is configured; say what is missing, and go on without it. Raises SettingsError."""
     if wrong := settings.http.wrong():
@@ -57,7 +66,7 @@ def run_recorder(
     if missing:
         _log.warning("%s; recording goes on without it", missing)
     connectors: list[Connector] = [] if missing else [HomeAssistantConnector(settings.home_assistant)]
-    asyncio.run(_run(settings, connectors, companion, purpose, watcher))
+    asyncio.run(_run(settings, connectors, companions, purpose, watcher))
 
 
 class _Configured:
@@ -89,14 +98,18 @@ class _Configured:
 
 
 async def _run(
-    settings: Settings, connectors: list[Connector], companion: Companion | None, purpose: str, watcher: Watcher | None
+    settings: Settings,
+    connectors: list[Connector],
+    companions: Sequence[Companion],
+    purpose: str,
+    watcher: Watcher | None,
 ) -> None:
     configured = _Configured(settings)
     recorder = Recorder(
         settings.data_dir,
         settings.recording,
         [*connectors, *configured.streams],
-        companion=companion,
+        companions=companions,
         purpose=purpose,
         pollers=configured.pollers,
     )

@@ -44,6 +44,7 @@ class ReplayOptions:
     entity: str = ""
     source: str = ""
     event_type: str = ""
+    target: str = ""
     stale: bool = False
     plan: bool = False
     adopt: bool = False
@@ -70,20 +71,18 @@ def replay(settings: Settings, options: ReplayOptions) -> None:
         if options.output is not None:
             done = replay_to_output(settings, options.output, scope.since, scope.until, watch=display.show)
         else:
-            done = replay_range(settings, scope, adopt=options.adopt, stop=stop, watch=display.show)
+            done = replay_range(settings, scope, to=options.target, adopt=options.adopt, stop=stop, watch=display.show)
     _summary(done, time.monotonic() - began, options.as_json, to_stdout=options.output != "-")
     problems = problems_of(normalizers_of(settings))
     if done.counts.failed:
-        where = (
-            "homeiq --verbose shows a traceback" if options.output is not None else "homeiq status tells which and why"
-        )
+        where = "homeiq status tells which and why" if options.output is None else "homeiq -v shows a traceback"
         say(f"normalizers failed on {done.counts.failed:,} events, which are set aside: {where}")
-    if done.counts.failed or problems:
-        raise SystemExit(1)  # everything else is done
     if options.into is not None:
         prove(settings, Scope(), as_json=False)
         bucket = settings.influxdb.bucket
         say(f"to switch: set influxdb.bucket to {bucket}, or INFLUXDB_BUCKET={bucket}, and restart homeiq")
+    if done.counts.failed or problems:
+        raise SystemExit(1)  # everything else is done
 
 
 def _with_bucket(settings: Settings, bucket: str) -> Settings:
@@ -174,12 +173,12 @@ class _Display:
         return f"{text}; waiting: {progress.problem}" if progress.problem else text
 
 
-def follow(settings: Settings, parent: int | None) -> None:
-    """Follow the log until SIGTERM, SIGINT, or the end of the process `parent`. Raises HomeiqError."""
+def follow(settings: Settings, target: str, parent: int | None) -> None:
+    """Follow the log into one target until SIGTERM, SIGINT, or the end of the process `parent`. Raises HomeiqError."""
     stop = _stop_on_signals()
     if parent is not None:
         threading.Thread(target=_watch_parent, args=(parent, stop), daemon=True).start()
-    follow_log(settings, stop)
+    follow_log(settings, stop, to=target)
 
 
 def _watch_parent(parent: int, stop: threading.Event) -> None:
@@ -197,6 +196,9 @@ def _stop_on_signals() -> threading.Event:
 
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
+    signal.pthread_sigmask(
+        signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT}
+    )  # a recorder starts us with them blocked
     return stop
 
 

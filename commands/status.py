@@ -26,7 +26,7 @@ def status(settings: Settings, *, as_json: bool) -> None:
     """Print what the recorder and the ledger say. Raises LogError."""
     require_log(settings.data_dir)
     recorder = _recorder(settings.data_dir)
-    targets = [_target(settings)]
+    targets = [_target(settings, name) for name in settings.all_targets()]
     problems = problems_of(normalizers_of(settings))
     if as_json:
         print_json({"data_dir": str(settings.data_dir), "recorder": recorder, "targets": targets, "problems": problems})
@@ -46,8 +46,8 @@ def _recorder(data_dir: Path) -> dict[str, Any] | None:
         return {"problem": str(error)}
 
 
-def _target(settings: Settings) -> dict[str, Any]:
-    target = open_target(settings)
+def _target(settings: Settings, name: str) -> dict[str, Any]:
+    target = open_target(settings, name)
     ledger = Ledger(settings.data_dir, target.name)
     try:
         windows = ledger.windows()
@@ -137,10 +137,10 @@ def _print_target(target: dict[str, Any]) -> None:
         print_line(f"  refused: {target['dead_letters']:,} points (homeiq dead-letters)")
 
 
-def dead_letters(settings: Settings, *, show: bool, retry: bool, as_json: bool) -> None:
+def dead_letters(settings: Settings, *, to: str = "", show: bool, retry: bool, as_json: bool) -> None:
     """Print which points the target refused and why; `show` their lines, or `retry` them. Raises LogError."""
     require_log(settings.data_dir)
-    target = open_target(settings)
+    target = open_target(settings, to)
     ledger = Ledger(settings.data_dir, target.name)
     try:
         letters = ledger.dead_letters()

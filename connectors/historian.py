@@ -18,10 +18,17 @@ class Historian(ABC):
         """Return the monotonic second since which all is heard; None while not, or while a snapshot is still awaited."""
 
     @abstractmethod
-    async def entities(self, start: int, end: int) -> set[str]:
-        """Return the entities that the source has now, and all that it names for this time, in microseconds UTC.
+    async def entities(self) -> set[str]:
+        """Return the entities that the source has now, as far as a snapshot has not told them, or keeps figures of.
 
-        That is little work only for up to an hour. Raises SourceUnreachable.
+        Raises SourceUnreachable.
+        """
+
+    @abstractmethod
+    async def mentioned(self, start: int, end: int) -> set[str]:
+        """Return the entities that the source's own logbook names for this time, at most an hour; microseconds UTC.
+
+        Raises SourceUnreachable.
         """
 
     @abstractmethod

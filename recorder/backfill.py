@@ -180,6 +180,8 @@ class Backfill:
                     progress.done = True
             except SourceUnreachable as error:
                 progress.problem = str(error)
+                if self._historian.settled_at() is None:
+                    return False  # who listens says that the connection is gone, and a gap tells
             finally:
                 if progress.done or progress.upto > progress.since:
                     self._record(progress)
@@ -238,10 +240,10 @@ class Backfill:
 
     async def _entities(self, one: Range) -> list[str]:
         """Return whom to ask for: all that were ever heard of, and those that came and went in between."""
-        found = set(self._latest.entities)
+        found = set(self._latest.entities) | await self._historian.entities()
         start = max(one.since, one.until - _MOST_HOURS * _HOUR)
         while start < one.until:
-            found |= await self._historian.entities(start, min(start + _HOUR, one.until))
+            found |= await self._historian.mentioned(start, min(start + _HOUR, one.until))
             start += _HOUR
             await asyncio.sleep(self._pace.pause)
         return sorted(found)

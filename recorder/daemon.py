@@ -60,7 +60,7 @@ class Recorder:
         connectors: Sequence[Connector],
         *,
         clock: Clock | None = None,
-        companion: Companion | None = None,
+        companions: Sequence[Companion] = (),
         pace: Pace | None = None,
         purpose: str = "homeiq record",
         pollers: Callable[[HomeConfig], Sequence[Poller[Any]]] = lambda home_config: (),
@@ -72,7 +72,7 @@ class Recorder:
         """
         self._clock = clock or SystemClock()
         self._settings = settings
-        self._companion = companion
+        self._companions = companions
         self.log = EventLog(data_dir, purpose=purpose, rotate_records=settings.seal_records)
         for finding in self.log.findings:
             _log.warning("set aside: %s", finding)
@@ -135,7 +135,7 @@ class Recorder:
         self._record_choice()
         sources = [asyncio.create_task(supervisor.run()) for supervisor in self.supervisors]
         sources += [asyncio.create_task(self._backfills.run())]
-        beside = [asyncio.create_task(self._companion.run())] if self._companion else []
+        beside = [asyncio.create_task(companion.run()) for companion in self._companions]
         beside += [asyncio.ensure_future(watcher(self))] if watcher else []
         beside.append(asyncio.create_task(self._watch_clock(scheduler)))
         self.polls.start(scheduler)
@@ -150,8 +150,7 @@ class Recorder:
             await control.stop()
             await _cancel(answering)
             await self._close(writing)
-            if self._companion:
-                await self._companion.end(FOLLOWER_GRACE_SECONDS)
+            await asyncio.gather(*(companion.end(FOLLOWER_GRACE_SECONDS) for companion in self._companions))
             await _cancel(beside)
 
     @property

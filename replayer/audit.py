@@ -114,10 +114,10 @@ Watch = Callable[[Findings], None]
 
 
 def plan(
-    settings: Settings, scope: Scope, *, clock: Clock | None = None, watch: Watch = lambda found: None
+    settings: Settings, scope: Scope, *, to: str = "", clock: Clock | None = None, watch: Watch = lambda found: None
 ) -> Findings:
     """Return what a replay of this scope would change. Writes nothing. Raises TargetError, LogError."""
-    with _Reader(settings, clock or SystemClock()) as reader:
+    with _Reader(settings, to, clock or SystemClock()) as reader:
         view = LogView(settings.data_dir)
         for _ in reader.compare(scope, lambda start, name: view, settled=None):
             watch(reader.findings)
@@ -125,10 +125,10 @@ def plan(
 
 
 def audit(
-    settings: Settings, scope: Scope, *, clock: Clock | None = None, watch: Watch = lambda found: None
+    settings: Settings, scope: Scope, *, to: str = "", clock: Clock | None = None, watch: Watch = lambda found: None
 ) -> Findings:
     """Prove that the target equals f(log up to the ledger's position), or say where not. Raises TargetError, LogError."""
-    with _Reader(settings, clock or SystemClock()) as reader:
+    with _Reader(settings, to, clock or SystemClock()) as reader:
         findings, ledger = reader.findings, reader.ledger
         reader.check_marker()
         position = ledger.position
@@ -152,8 +152,8 @@ def audit(
 class _Reader:
     """Compares windows of one target with a log."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.target: Target = open_target(settings)
+    def __init__(self, settings: Settings, to: str, clock: Clock) -> None:
+        self.target: Target = open_target(settings, to)
         self.ledger = Ledger(settings.data_dir, self.target.name)
         self.findings = Findings(self.target.title)
         self._settings = settings

@@ -8,9 +8,7 @@ in the order (series, time). Of two records that give the same point the one tha
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from weakref import WeakSet
 
@@ -44,7 +42,6 @@ _log = logging.getLogger(__name__)
 _said: WeakSet[Normalizer] = WeakSet()
 
 BATCH = 5_000
-_AHEAD = 4
 
 Rank = tuple[int, int, bytes]
 Candidate = tuple[Point, Record]
@@ -87,7 +84,7 @@ def _points_by_entity(
     for entities in wanted_entities(view, normalizer, start, end, counts):
         tables = scan_for(view, normalizer, COLUMNS, start=start, end=end, entities=entities)
         batch: list[Candidate] = []
-        for records in _in_order(_chosen(_read_ahead(tables), normalizer, counts)):
+        for records in _in_order(_chosen(tables, normalizer, counts)):
             # Copies of one point lie side by side; those at the end may have more in the next chunk.
             batch += normalized(records, normalizer, home, counts)
             ready, batch = _without_last_moment(batch)
@@ -105,18 +102,6 @@ def _chosen(tables: Iterable[pa.Table], normalizer: Normalizer, counts: Counts) 
             counts.events += table.num_rows - chosen.num_rows
             counts.set_aside(Reason.NOT_CHOSEN, table.num_rows - chosen.num_rows)
         yield chosen
-
-
-def _read_ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Yield tables, while a thread reads those that follow, which needs little of Python."""
-    with ThreadPoolExecutor(1, "reading") as thread:
-        following = deque(thread.submit(next, tables, None) for _ in range(_AHEAD))
-        try:
-            while (table := following.popleft().result()) is not None:
-                following.append(thread.submit(next, tables, None))
-                yield table
-        finally:
-            thread.shutdown(wait=True, cancel_futures=True)
 
 
 def _in_order(tables: Iterable[pa.Table]) -> Iterator[list[Record]]:

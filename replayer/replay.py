@@ -15,7 +15,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from ..clock import Clock, SystemClock
-from ..errors import Stopped, TargetLocked
+from ..errors import Stopped, TargetLocked, UsageError
 from ..settings import Settings
 from ..storage.files import LockHeld, lock_holder, locked
 from ..storage.log import log_id
@@ -29,7 +29,7 @@ from .normalizers.registry import fingerprint, normalizers_of, problems_of, with
 from .projection import window_points
 from .scope import Scope
 from .targets.base import Target
-from .targets.line_protocol import LineProtocolTarget
+from .targets.line_protocol import AppendedLinesTarget, LineProtocolTarget
 from .window_replay import WindowReplay
 from .windows import Counts, home_of, windows_between
 
@@ -72,12 +72,21 @@ class Progress:
 Watch = Callable[[Progress], None]
 
 
-def open_target(settings: Settings) -> Target:
-    """Return the target that the settings name: InfluxDB, or without one the embedded target."""
-    if settings.influxdb.url:
+def open_target(settings: Settings, name: str = "") -> Target:
+    """Return a target by its name in the settings, by default the first: InfluxDB, or without one the embedded target.
+
+    Raises UsageError for a name that is not there.
+    """
+    known = settings.all_targets()
+    chosen = known.get(name or next(iter(known)))
+    if chosen is None:
+        raise UsageError(f"there is no target {name}", hint=f"known are {', '.join(known)}")
+    if chosen.kind == "influxdb":
         from .targets.influxdb import InfluxDBTarget
 
-        return InfluxDBTarget(settings.influxdb)
+        return InfluxDBTarget(chosen)
+    if chosen.kind == "line_protocol":
+        return AppendedLinesTarget(chosen.path or Path())
     from .targets.embedded import EmbeddedTarget
 
     return EmbeddedTarget(settings.data_dir)
@@ -142,19 +151,20 @@ def replay(
     settings: Settings,
     scope: Scope = _EVERYTHING,
     *,
+    to: str = "",
     adopt: bool = False,
     clock: Clock | None = None,
     stop: threading.Event | None = None,
     watch: Watch = lambda progress: None,
 ) -> Progress:
-    """Write anew every window that the scope overlaps.
+    """Write anew every window that the scope overlaps, in the target of the name `to`.
 
     `adopt` takes over a target that another log has written to. Where another process follows the log into this target,
     that one is asked to do it, and its progress is shown. Raises TargetError, LogError; Stopped when `stop` is set.
     """
     clock = clock or SystemClock()
     stop = stop or threading.Event()
-    target = open_target(settings)
+    target = open_target(settings, to)
     ledger = Ledger(settings.data_dir, target.name)
     try:
         with collecting_seldom():
@@ -294,10 +304,10 @@ def replay_to_output(
     return progress
 
 
-def follow(settings: Settings, stop: threading.Event, *, clock: Clock | None = None) -> None:
+def follow(settings: Settings, stop: threading.Event, *, to: str = "", clock: Clock | None = None) -> None:
     """Follow the log into the target until `stop` is set, then drain it. Raises TargetLocked, LogError."""
     clock = clock or SystemClock()
-    target = open_target(settings)
+    target = open_target(settings, to)
     ledger = Ledger(settings.data_dir, target.name)
     try:
         with target_lock(settings.data_dir, target), collecting_seldom():

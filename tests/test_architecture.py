@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-ROOM_MODULES = ("choice", "errors", "clock", "listening", "sections", "settings", "verbatim")
+ROOM_MODULES = ("choice", "errors", "clock", "listening", "sections", "settings", "target_settings", "verbatim")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "storage": ROOM_MODULES,
     "connectors": ("storage", *ROOM_MODULES),
@@ -23,7 +23,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "verbatim": (),
     "listening": (),
     "sections": ("errors",),
-    "settings": ("choice", "errors", "listening", "sections"),
+    "target_settings": (),
+    "settings": ("choice", "errors", "listening", "sections", "target_settings"),
 }
 HEAVY = ("pyarrow", "duckdb", "influxdb_client")
 

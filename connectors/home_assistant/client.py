@@ -31,6 +31,7 @@ _PING_SECONDS = 30.0
 _ANSWER_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 _CLOSE_SECONDS = 2.0
+_AT_ONCE = 200
 _BEFORE = 60 * SECOND
 
 _log = logging.getLogger(__name__)
@@ -72,15 +73,27 @@ class HomeAssistantConnector(Connector, Historian):
         late = self._clock.monotonic() - session.since > self._snapshot_seconds * 2
         return session.since if session.snapshot_taken or late else None
 
-    async def entities(self, start: int, end: int) -> set[str]:
-        """See Historian.entities; what this Home Assistant does not offer names none."""
+    async def entities(self) -> set[str]:
+        """See Historian.entities; a snapshot is taken where everything is heard."""
+        found = await self._named(STATISTICS)
+        if self._session is not None and not self._session.protocol.listens:
+            found |= await self._named(STATES)
+        return found
+
+    async def mentioned(self, start: int, end: int) -> set[str]:
+        """See Historian.mentioned."""
+        return await self._named(LOGBOOK, start_time=to_iso(start), end_time=to_iso(end))
+
+    async def _named(self, command: str, **arguments: object) -> set[str]:
+        """Return the entities that an answer names; none where this Home Assistant does not offer the question."""
         found: set[str] = set()
-        logbook = {"start_time": to_iso(start), "end_time": to_iso(end)}
-        for command, arguments in ((STATES, {}), (STATISTICS, {}), (LOGBOOK, logbook)):
-            try:
-                found |= named(await self._ask(command, **arguments))
-            except (CommandRefused, ValueError):
-                continue
+        try:
+            for number, name in enumerate(named(await self._ask(command, **arguments))):
+                found.add(name)
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)  # others have their turn: what is heard comes first
+        except (CommandRefused, ValueError):
+            return set()
         return found
 
     async def history(self, entity_ids: Sequence[str], start: int, end: int) -> Iterator[Event]:
@@ -92,10 +105,9 @@ class HomeAssistantConnector(Connector, Historian):
 
     async def reaches(self, entity_ids: Sequence[str], time: int) -> bool:
         """See Historian.reaches."""
-        return (await self._ask(COMMAND, **question(entity_ids, time, time, start_state=True))).strip() not in (
-            "{}",
-            "[]",
-        )
+        # A minute before, Home Assistant may just have begun: then there is a row of its start at the latest.
+        asked = question(entity_ids, time - _BEFORE, time, start_state=True)
+        return (await self._ask(COMMAND, **asked)).strip() not in ("{}", "[]")
 
     async def _ask(self, command: str, **arguments: object) -> str:
         """Return the text of an answer. Raises SourceUnreachable, CommandRefused."""

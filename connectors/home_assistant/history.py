@@ -101,15 +101,13 @@ def _unparsed(text: str, now: int, origin: Origin) -> Event:
     return Event(now, now, "home_assistant", origin, "unparsed", None, None, text)
 
 
-def named(raw: str) -> set[str]:
-    """Return the entities that an answer to STATES, STATISTICS or LOGBOOK names; raises ValueError."""
-    found = set()
+def named(raw: str) -> Iterator[str]:
+    """Yield the entities that an answer to STATES, STATISTICS or LOGBOOK names; raises ValueError."""
     for _, entry in elements(raw):
         if isinstance(entry, dict):
             name = entry.get("entity_id") or entry.get("statistic_id")
             if isinstance(name, str) and _ENTITY.fullmatch(name):
-                found.add(name)
-    return found
+                yield name
 
 
 class Plan:

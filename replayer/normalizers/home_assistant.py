@@ -21,6 +21,7 @@ from .attributes import AttributeFields, carries_credential
 from .base import Normalizer, NormalizerSettings, Reads, Reason, SetAside
 from .rules import EntityRules, Rule, Rules
 from .state_text import Change, Context, NewState, OldState, read_change
+from .states import state_of
 from .unit_attributes import metric_attributes
 from .units import Conversion, conversion_of
 
@@ -69,7 +70,7 @@ class HomeAssistantNormalizer(Normalizer):
     """See the module."""
 
     name: ClassVar[str] = "home_assistant"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
     by_entity: ClassVar[bool] = True
     of_home: ClassVar[tuple[str, ...]] = (*HOME_TYPES, "weather")
@@ -103,7 +104,7 @@ class HomeAssistantNormalizer(Normalizer):
         except ValueError as error:
             raise SetAside(Reason.UNREADABLE, str(error)) from None
         if record.event_type == "state":
-            new, old, context = _state_of(content, record), None, None
+            new, old, context = state_of(content, record), None, None
         else:
             data = content.get("data") if isinstance(content, dict) else None
             if not isinstance(data, dict) or "new_state" not in data:
@@ -119,7 +120,10 @@ class HomeAssistantNormalizer(Normalizer):
         if record.entity_id is None or new.get("state") is None:
             raise SetAside(Reason.INCOMPLETE, "there is no entity_id, or no state")
         change = Change(NewState(new["state"], context=_context(new.get("context"))), before)
-        return self._state(record, change, self._describe(record.entity_id, new.get("attributes"), home), home)
+        described = self._describe(record.entity_id, new.get("attributes"), home)
+        if record.event_type == "state" and "context" not in new and _may_hide(record, new.get("attributes")):
+            described.password = True
+        return self._state(record, change, described, home)
 
     def _described_before(self, entity_id: str, attributes: bytes, home: HomeView) -> _Described | None:
         """Return what the text of an entity's attributes says; None if it must be read together with the rest.
@@ -274,18 +278,6 @@ class _Described:
     series: dict[str, Series] = field(default_factory=dict)  # by part of the day
 
 
-def _state_of(content: Any, record: Record) -> Any:
-    """Return the state that a record holds; None for a removal, which the history tells by a state of null or ''.
-
-    A row of the history has short names; whose it is stands in the record only.
-    """
-    if not isinstance(content, dict):
-        return content
-    if "s" in content and "state" not in content:
-        return None if content["s"] in (None, "") else {"state": content["s"], "attributes": content.get("a")}
-    return None if record.origin == "backfill" and content.get("state", 0) in (None, "") else content
-
-
 def _flat(record: Record, content: Any) -> dict[str, Any]:
     """Return what holds the states of a pushed event that has no `data` around them."""
     if record.source != "pushed" or not isinstance(content, dict) or "new_state" not in content:
@@ -305,6 +297,12 @@ def _text(value: Any) -> str:
 def _is_password(domain: str, attributes: Any) -> bool:
     """Tell whether Home Assistant hides a state as a password."""
     return domain in _DOMAINS_OF_TEXT and isinstance(attributes, dict) and attributes.get("mode") == "password"
+
+
+def _may_hide(record: Record, attributes: Any) -> bool:
+    """Tell whether a row of the history may be a password: Home Assistant's recorder does not keep the attribute `mode`."""
+    domain = (record.entity_id or "").partition(".")[0]
+    return domain in _DOMAINS_OF_TEXT and not (isinstance(attributes, dict) and "mode" in attributes)
 
 
 def _old_state(entity_id: str | None, content: Any) -> OldState | None:

@@ -182,8 +182,9 @@ def _new_of_others(kind: type[Normalizer], section: Sections) -> Normalizer:
     try:
         given = section(kind.name)
         known = list(kind.settings_model.model_fields)
+        alone = kind.source and "provider" not in given  # else it shares its section with a connector, which is checked
         for key in given:
-            if key not in known:
+            if alone and key not in known:
                 raise SettingsError(
                     f"{kind.name}.{key} is not a setting", hint=nearest(key, known) if known else "it has none"
                 )

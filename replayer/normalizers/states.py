@@ -8,7 +8,7 @@ from ...storage.record import Record
 from ...verbatim import loads
 from .base import Reason, SetAside
 
-__all__ = ["STATES", "state_in"]
+__all__ = ["STATES", "state_in", "state_of"]
 
 STATES = ("state_changed", "state")
 """The event types whose records hold a state."""
@@ -28,8 +28,22 @@ def state_in(record: Record) -> dict[str, Any]:
         if not isinstance(data, dict) or "new_state" not in data:
             raise SetAside(Reason.INCOMPLETE, "there is no new_state")
         content = data["new_state"]
-        if content is None:
-            raise SetAside(Reason.NO_VALUE, "the entity was removed")
+    else:
+        content = state_of(content, record)
+    if content is None:
+        raise SetAside(Reason.NO_VALUE, "the entity was removed")
     if not isinstance(content, dict) or record.entity_id is None:
         raise SetAside(Reason.INCOMPLETE, "the state is not an object, or of no entity")
     return content
+
+
+def state_of(content: Any, record: Record) -> Any:
+    """Return the state that a `state` record holds; None for a removal, which a history tells by a state of null or ''.
+
+    A row of the history has short names; whose it is stands in the record only.
+    """
+    if not isinstance(content, dict):
+        return content
+    if "s" in content and "state" not in content:
+        return None if content["s"] in (None, "") else {"state": content["s"], "attributes": content.get("a")}
+    return None if record.origin == "backfill" and content.get("state", 0) in (None, "") else content

@@ -72,6 +72,9 @@ class Target(ABC):
     retention: int | None = None
     """It keeps points for so long (microseconds), None: for ever. Known once `connect` has returned."""
 
+    cannot: tuple[str, ...] = ()
+    """For a person, one sentence for each thing that it can't do and others of its kind can; known as `reads` is."""
+
     replaces: ClassVar[bool] = True
     """A point that is written live takes the place of one with the same key. Fields that it lacks stay."""
 

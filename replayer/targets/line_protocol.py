@@ -1,4 +1,4 @@
-"""Line protocol into a file, or to stdout: what `replay --output` writes. Deterministic, byte for byte."""
+"""Line protocol into a file: what `replay --output` writes, the same byte for byte; or one that goes on for ever."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from ...errors import TargetRefused
+from ...errors import TargetRefused, TargetUnreachable
 from ..point import Point, line
 from .base import Target, WindowWriter
 
-__all__ = ["LineProtocolTarget"]
+__all__ = ["AppendedLinesTarget", "LineProtocolTarget"]
 
 
 class LineProtocolTarget(Target):
@@ -76,3 +76,63 @@ class LineProtocolTarget(Target):
     @staticmethod
     def _beside(path: Path) -> Path:
         return path.with_name(f"{path.name}.{os.getpid()}.tmp")
+
+
+class AppendedLinesTarget(Target):
+    """Adds lines to a file, for whoever reads on: a replay adds its points again, and whoever reads them takes the last."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = f"line_protocol {path.absolute()}"
+        self.title = f"the line protocol file {path}"
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def connect(self, position: int) -> None:
+        """Open the file; raises TargetUnreachable."""
+        del position
+        if self._file is None:
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("ab", buffering=0)
+            except OSError as error:
+                raise self._unreachable(error) from None
+
+    def write(self, points: Sequence[Point]) -> None:
+        """Add lines, durably; a line that could not be written whole is taken back. Raises TargetUnreachable."""
+        file = self._file
+        if file is None:
+            raise TargetUnreachable(f"{self.title} is not open")
+        content = "".join([f"{line(point)}\n" for point in points]).encode("utf-8", "replace")
+        end = os.fstat(file.fileno()).st_size
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[file.write(view) :]
+            os.fsync(file.fileno())
+        except OSError as error:
+            file.truncate(end)
+            raise self._unreachable(error) from None
+
+    def live(self, normalizer: str) -> WindowWriter:
+        """Add points as they come."""
+        del normalizer
+        return self
+
+    @contextmanager
+    def window(self, start: int, upto: int, normalizer: str) -> Iterator[WindowWriter]:
+        """Add the window's points as they come."""
+        del start, upto, normalizer
+        yield self
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _unreachable(self, error: OSError) -> TargetUnreachable:
+        return TargetUnreachable(
+            f"{self.title} cannot be written ({error.strerror or error})",
+            hint="make room or give write permission there",
+            place=str(self._path),
+        )

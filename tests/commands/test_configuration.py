@@ -226,6 +226,11 @@ def test_a_section_of_a_users_normalizer_is_known_and_its_file_is_not_run(tmp_pa
     (tmp_path / "normalizers" / "solar.py").write_text("raise SystemExit('it was run')")
     config("solar: {panels: 7}\nrules: [{drop: true, domain: light}]")
     assert load_settings().section("solar") == {"panels": 7}
+    (tmp_path / "normalizers" / "weather.py").write_text("")
+    config("weather: {provider: open_meteo, panels: 7}")
+    load_settings()
+    config("weather: {provider: nobody, panels: 7}")
+    assert "weather.provider in" in refused()
     config("sollar: {panels: 7}")
     assert refused().startswith("sollar in ")
     config("solar: {panels: 7}\nnormalizers_dir: away")

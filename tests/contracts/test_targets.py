@@ -89,7 +89,7 @@ class Fake2(Kept):
 
     def __init__(self, server: InfluxDB2) -> None:
         self._server = server
-        server.content.clear()
+        server.drop_everything()
         self.unreachable = TargetUnreachable, lambda: self._with(url=f"http://127.0.0.1:{free_port()}")
         self.elsewhere = lambda: self._with(bucket="missing")
         super().__init__()

@@ -38,7 +38,7 @@ class Home:
         self.settings = Settings(data_dir=data_dir)
         self.target = MemoryTarget(reads=True)
         for module in (auditing, replaying):
-            patch.setattr(module, "open_target", lambda settings: self.target)
+            patch.setattr(module, "open_target", lambda settings, *_: self.target)
         replay(self.settings)
         ledger = Ledger(data_dir, "memory")
         ledger.advance(len(events), [])
@@ -162,6 +162,8 @@ class Another(HomeAssistantNormalizer):
 
     version = 99
     how: tuple[str, ...] = ()
+    moved = "sensor.a"
+    dropped = "light."
 
     def normalize(self, record: Any, home: Any) -> list[Point]:
         """Return the points, otherwise."""
@@ -177,9 +179,9 @@ class Another(HomeAssistantNormalizer):
                 tags["area_id"] = tags["area_id"].upper()
             if "rename" in self.how:
                 measurement = "ha"
-            if "move" in self.how and "sensor.a" in point.series.prefix:
+            if "move" in self.how and self.moved in point.series.prefix:
                 time += DAY * 1_000
-            if "drop" in self.how and tags.get("entity_id", "").startswith("light."):
+            if "drop" in self.how and tags.get("entity_id", "").startswith(self.dropped):
                 continue
             if "remove a field" in self.how:
                 fields.pop("value", None)

@@ -33,7 +33,7 @@ NO_SENSORS = Exclude(domains=["sensor"], entities=["light.b"])
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryTarget:
     target = MemoryTarget()
-    monkeypatch.setattr(replaying, "open_target", lambda settings: target)
+    monkeypatch.setattr(replaying, "open_target", lambda settings, *_: target)
     return target
 
 

@@ -218,7 +218,7 @@ class World:
     def replay_once(self) -> None:
         """Replay everything by hand, while nobody follows."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(replaying, "open_target", lambda settings: self.target)
+            patch.setattr(replaying, "open_target", lambda settings, *_: self.target)
             patch.setattr(replaying, "Ledger", self._ledger)
             replaying.replay(Settings(data_dir=self.data_dir), clock=self.clock, stop=Script(self.clock, []))
 

@@ -258,7 +258,7 @@ def test_rules_that_change_make_windows_changed_and_a_replay_applies_them(home: 
 def test_an_audit_says_that_a_normalizer_cannot_be_used(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     memory = MemoryTarget(reads=True)
     for module in (auditing, replaying):
-        monkeypatch.setattr(module, "open_target", lambda settings: memory)
+        monkeypatch.setattr(module, "open_target", lambda settings, name="": memory)
     home.happens(0, "1")
     replay(home.settings, Scope())
     assert not audit(home.settings, Scope()).problems

@@ -39,7 +39,7 @@ class Waits(threading.Event):
 def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryTarget:
     """The target of the settings, and a log of three days."""
     target = MemoryTarget()
-    monkeypatch.setattr(replaying, "open_target", lambda settings: target)
+    monkeypatch.setattr(replaying, "open_target", lambda settings, *_: target)
     events = [state(f"sensor.{name}", "1", DAY_0 + n * 6 * HOUR) for name in "ab" for n in range(12)]
     write_log(tmp_path, [*registries(DAY_0), *events])
     return target

@@ -1,10 +1,12 @@
 """Gaps are told from the recorder's own records, and from the log by the view of that name."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from homeiq.clock import SECOND, from_iso
+from homeiq.storage.gap_view import SCHEMA
 from homeiq.storage.gaps import DEAD_AFTER, MISSING, SENTENCES, Gap, GapReason, Listening, combined, gaps_of
 from homeiq.storage.log import EventLog
 from homeiq.storage.record import Event, housekeeping_event
@@ -186,3 +188,11 @@ def test_the_view(tmp_path: Path) -> None:
         (HOME, NOON + 88 * SECOND, None, None, "no_answer", False, None),
         ("recorder", NOON + 100 * SECOND, None, None, "recorder_stopped", False, None),
     ]
+
+
+def test_the_page_says_it_all() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "gaps-and-backfill.md").read_text(encoding="utf-8")
+    cells = {
+        word.strip().strip('"') for row in re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE) for word in row.split(",")
+    }
+    assert cells >= {reason.value for reason in GapReason} | set(MISSING) | set(SCHEMA.names)

@@ -77,7 +77,7 @@ def test_no_answer_raises(raw: str) -> None:
 
 def test_entities_are_named_elsewhere_too() -> None:
     raw = '[{"entity_id":"sensor.a"},{"statistic_id":"sensor.b"},{"statistic_id":"other:c"},{"name":"x"},7]'
-    assert named(raw) == {"sensor.a", "sensor.b"}
+    assert list(named(raw)) == ["sensor.a", "sensor.b"]
 
 
 # --- the plan --------------------------------------------------------------------------------------------------------
