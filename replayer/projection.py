@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from weakref import WeakSet
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 from ..storage.reader import records_of
 from ..storage.record import COLUMNS, ORIGIN_RANK, Record
 from ..storage.view import LogView, chosen_rows
+from .failures import sentence_in, traceback_text
 from .home import Home
 from .normalizers.base import Fold, Normalizer, Reading, Reason, SetAside, Summarizer
 from .point import Point
@@ -40,6 +42,7 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+_said: WeakSet[Normalizer] = WeakSet()
 
 BATCH = 5_000
 
@@ -313,6 +316,10 @@ def last_word(normalizer: Normalizer, home: Home) -> Callable[[Sequence[Record]]
 
 def _failed(normalizer: Normalizer, record: Record, counts: Counts) -> None:
     """A normalizer has a bug, or is a user's own: the record stays in the log, and the rest goes on."""
-    if Reason.FAILED.value not in counts.reasons:
-        _log.exception("the normalizer %s failed on record %d, which is set aside", normalizer.name, record.seq)
-    counts.set_aside(Reason.FAILED)
+    if normalizer not in _said:
+        _said.add(normalizer)
+        text = traceback_text()
+        what = sentence_in(text)
+        _log.error("the normalizer %s failed on record %d, which is set aside: %s", normalizer.name, record.seq, what)
+        _log.debug("%s", text)
+    counts.fail(normalizer.name, record.time, record.seq)

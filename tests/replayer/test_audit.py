@@ -206,7 +206,7 @@ def test_a_plan_foretells_exactly_what_a_replay_changes(how: list[str], exact: b
         changes = [HomeAssistantNormalizer, type("New", (Another,), {"how": tuple(how), **moves})]
         for kind in [*changes, *([HomeAssistantNormalizer] if back else [])][1:]:
             for module in (auditing, replaying):
-                patch.setattr(module, "normalizers", lambda *_, kind=kind: [kind()])
+                patch.setattr(module, "normalizers_of", lambda *_, kind=kind: [kind()])
             patch.setattr(
                 kind, "measurements", ("ha",) if "rename" in how and kind is changes[1] else kind.measurements
             )
