@@ -14,7 +14,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
@@ -29,6 +29,7 @@ from pydantic_settings import SettingsError as UnreadableVariable
 
 from .choice import Choice, Exclude, Include
 from .errors import SettingsError
+from .layout import LayoutName, LayoutOptions, RepeatEvery
 from .listening import HttpSettings
 from .sections import Sections, other_variables, secret_in, section_of
 from .target_settings import HttpUrl, InfluxDBSettings, TargetSettings
@@ -117,6 +118,16 @@ class ReplaySettings(_Section):
     poll_seconds: float = Field(default=0.5, gt=0, description="seconds between two looks at the log's end")
     include: Include = Field(default=Include(), description="what of the log is projected; by default all")
     exclude: Exclude = Field(default=Exclude(), description="what of the log is not projected")
+    layout: LayoutName = Field(
+        default="homeiq", description="homeiq, or home_assistant: as its influxdb integration writes"
+    )
+    layout_options: LayoutOptions = Field(
+        default=LayoutOptions(),
+        description="options of the layout home_assistant, by their names in configuration.yaml",
+    )
+    repeat_state_every: RepeatEvery = Field(
+        default=None, description="so often, such as 1h, each entity's last state is written again; by default never"
+    )
 
     def choice(self) -> Choice:
         """Return what is projected."""
@@ -321,7 +332,9 @@ def _explain(error: ValidationError, file: Path | None) -> SettingsError:
     if first["type"] == "extra_forbidden":
         model: Any = Settings
         for part in path[:-1]:
-            model = model.model_fields[part].annotation
+            if part in model.model_fields:  # else it is a name that is given to something
+                model = model.model_fields[part].annotation
+                model = next((of for of in get_args(model) if hasattr(of, "model_fields")), model)
         return SettingsError(f"{name} in {place} is not a setting", hint=nearest(path[-1], list(model.model_fields)))
     reason = first["msg"].removeprefix("Value error, ")
     return SettingsError(f"{name} in {place} cannot be read", hint=reason[:1].lower() + reason[1:], place=name)

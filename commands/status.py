@@ -72,7 +72,7 @@ def _changed(settings: Settings, ledger: Ledger) -> dict[str, dict[str, int]]:
 
     found: dict[str, dict[str, int]] = {}
     view: LogView | None = None
-    for normalizer in with_retired(normalizers(settings.section, settings.replay.choice()), ledger):
+    for normalizer in with_retired(normalizers(settings.section, settings.replay.choice(), settings.replay), ledger):
         now = fingerprint(normalizer)
         days = [
             window.start

@@ -158,7 +158,9 @@ class _Reader:
         self.findings = Findings(self.target.title)
         self._settings = settings
         self._clock = clock
-        self._normalizers = with_retired(normalizers(settings.section, settings.replay.choice()), self.ledger)
+        self._normalizers = with_retired(
+            normalizers(settings.section, settings.replay.choice(), settings.replay), self.ledger
+        )
         self._delivery = Delivery(self.target, None, clock, forever=False)
 
     def __enter__(self) -> _Reader:

@@ -26,9 +26,10 @@ from .marking import Marking, measurements_of, oldest_kept
 from .normalizers.base import Normalizer
 from .normalizers.registry import with_retired
 from .point import Point
+from .repeat_track import track_of
 from .scope import Scope
 from .targets.base import Target
-from .tracks import Surroundings, Taken, Track, track_of
+from .tracks import Surroundings, Taken, Track
 from .window_replay import WindowReplay
 from .windows import Counts, home_of, whole_windows, windows_behind
 
@@ -222,13 +223,13 @@ class Follower:
             points = [point for point in points if point.time >= oldest * 1000]
         if not points:
             return
-        windows = sorted({window_of(point.time // 1000) for point in points})
-        self._marking.touch([(window, track.name) for window in windows])
-        for window in windows:
+        for window in sorted({window_of(point.time // 1000) for point in points}):
+            self._marking.touch([(window, track.name)])
             state, log_end = track.states.get(window, ("", 0))
             if state not in ("live", "stale"):
                 self._ledger.enter(window, track.name, "live", track.fingerprint, log_end)
                 track.states[window] = ("live", log_end)
+        self._ledger.meet(track.name, {point.series.measurement for point in points})
         self._delivery.of(track.name, track.fingerprint)
         self._delivery.write(points, self._target.live(track.name))
         self._written_at = self._clock.monotonic()

@@ -112,6 +112,7 @@ class Ledger:
     def __init__(self, data_dir: Path, target: str) -> None:
         """Open, or make, the ledger; raises LogNotWritable."""
         self.target = target
+        self._met: dict[str, set[str]] = {}
         try:
             data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._database = sqlite3.connect(
@@ -229,6 +230,16 @@ class Ledger:
                 "INSERT OR IGNORE INTO measurement VALUES (?, ?, ?)",
                 [(self.target, normalizer, measurement) for measurement in measurements],
             )
+
+    def meet(self, normalizer: str, measurements: set[str]) -> bool:
+        """Enter measurements of points before their first byte is sent; tell whether one of them was not known."""
+        if normalizer not in self._met:
+            self._met[normalizer] = set(self.measurements(normalizer))
+        new = measurements - self._met[normalizer]
+        if new:
+            self.introduce(normalizer, sorted(new))
+            self._met[normalizer] |= new
+        return bool(new)
 
     def mark_stale(self, windows: Iterable[tuple[int, str, str]]) -> None:
         """Mark windows (start, normalizer, reason) stale; the first reason stays."""

@@ -1,14 +1,15 @@
 """What the records of a log make in a window, in one order, from the log alone.
 
 Whatever the order in which the records arrived and wherever they lie, two replays give the same points in the same order.
-A normalizer that reads an entity at a time gives them in the order (entity, time), and is computed so, in parts; any other
-in the order (series, time). Of two records that give the same point the one that ranks higher is believed.
+A normalizer that reads an entity at a time gives them in the order (entity, time), and is computed so, in parts; behind
+them stand the states that are repeated, in the order (time, entity). Any other gives them in the order (series, time). Of
+two records that give the same point the one that ranks higher is believed.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from ..storage.view import LogView, chosen_rows
 from .home import Home
 from .normalizers.base import Fold, Normalizer, Reading, Reason, SetAside, Summarizer
 from .point import Point
+from .repeating import repeated, times_in
 from .windows import Counts, scan_for, wanted_entities
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "add_best",
     "candidates_in",
     "folded",
+    "last_word",
     "normalized",
     "rank_in",
     "rank_of",
@@ -60,8 +63,10 @@ def window_points(
     """Yield the points with times in [start, end) (microseconds UTC) that a normalizer makes of a log, in batches."""
     if normalizer.by_entity:
         yield from _points_by_entity(view, normalizer, home, start, end, counts)
-        return
-    if isinstance(normalizer, Summarizer):
+        if not normalizer.repeat_every:
+            return
+        points = repeated(view, normalizer, times_in(view, normalizer, start, end), last_word(normalizer, home))
+    elif isinstance(normalizer, Summarizer):
         points = _summary_points(view, normalizer, home, start, end, counts)
     else:
         best = candidates_in(view, normalizer, home, start, end, counts)
@@ -293,6 +298,17 @@ def normalized(records: Sequence[Record], normalizer: Normalizer, home: Home, co
         except Exception:
             _failed(normalizer, record, counts)
     return candidates
+
+
+def last_word(normalizer: Normalizer, home: Home) -> Callable[[Sequence[Record]], Point | None]:
+    """Return what gives the point of copies of one state: that of the copy which ranks highest, None if there is none."""
+
+    def point_of(records: Sequence[Record]) -> Point | None:
+        candidates = normalized(records, normalizer, home, Counts())
+        best = max(candidates, key=lambda candidate: rank_in(normalizer, candidate[1]), default=None)
+        return None if best is None else best[0]
+
+    return point_of
 
 
 def _failed(normalizer: Normalizer, record: Record, counts: Counts) -> None:

@@ -198,7 +198,7 @@ class _Replay:
         self, settings: Settings, target: Target, ledger: Ledger, clock: Clock, stop: threading.Event, watch: Watch
     ) -> None:
         self._data_dir = settings.data_dir
-        self._normalizers = normalizers(settings.section, _choice(settings))
+        self._normalizers = normalizers(settings.section, _choice(settings), settings.replay)
         self._target = target
         self._ledger = ledger
         self._clock = clock
@@ -274,7 +274,7 @@ def replay_to_output(
     """Write the points with times in [since, until) as line protocol: no ledger, no lock. Raises TargetError, LogError."""
     progress = Progress()
     view = LogView(settings.data_dir)
-    known = normalizers(settings.section, _choice(settings))
+    known = normalizers(settings.section, _choice(settings), settings.replay)
     home = home_of(view, known)
     todo = [(normalizer, window) for normalizer in known for window in windows_between(view, normalizer, since, until)]
     todo.sort(key=lambda one: one[1].window)
@@ -308,7 +308,13 @@ def follow(settings: Settings, stop: threading.Event, *, to: str = "", clock: Cl
         with target_lock(settings.data_dir, target), collecting_seldom():
             delivery = Delivery(target, ledger, clock, forever=True, stop=stop)
             Follower(
-                *(settings.data_dir, target, ledger, delivery, normalizers(settings.section, _choice(settings))),
+                *(
+                    settings.data_dir,
+                    target,
+                    ledger,
+                    delivery,
+                    normalizers(settings.section, _choice(settings), settings.replay),
+                ),
                 *(settings.replay, clock, stop),
             ).run()
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 
@@ -97,12 +97,17 @@ class PointFilter:
         return [
             point
             for point in points
-            if (self._seqs is None or point.seq in self._seqs) and self._is_of(point.series.tags.get("entity_id"))
+            if (self._seqs is None or point.seq in self._seqs) and self._is_of(point.series.tags)
         ]
 
     def removes(self, stored: Stored) -> bool:
         """Tell whether a point of the target is to be removed if it is not wanted."""
-        return self._removes and self._is_of(stored.tags.get("entity_id"))
+        return self._removes and self._is_of(stored.tags)
 
-    def _is_of(self, entity: str | None) -> bool:
-        return not self._entity or (entity is not None and fnmatchcase(entity, self._entity))
+    def _is_of(self, tags: Mapping[str, str]) -> bool:
+        if not self._entity:
+            return True
+        entity = tags.get("entity_id")
+        if entity is not None and "." not in entity and "domain" in tags:  # in Home Assistant's own layout
+            entity = f"{tags['domain']}.{entity}"
+        return entity is not None and fnmatchcase(entity, self._entity)

@@ -13,7 +13,7 @@ it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -130,6 +130,7 @@ class WindowReplay:
                     yield from self._compared(window, max(begin, oldest), end, ahead, writer)
         elif oldest < window.start + DAY:
             for points in self._points(window, oldest, window.start + DAY, window.counts):
+                self._meet(points)
                 self._target.prepare(points)
                 ahead.write(points)
                 yield ahead
@@ -138,6 +139,10 @@ class WindowReplay:
         """Yield the wanted points with times in [start, end)."""
         for points in window_points(window.view, self._normalizer, window.home, start, end, counts):
             yield points if window.only is None else window.only.keep(points)
+
+    def _meet(self, points: Sequence[Point]) -> bool:
+        """Enter the measurements of points before they are written; tell whether one was not known."""
+        return self._ledger.meet(self._normalizer.name, {point.series.measurement for point in points})
 
     def _is_compared(self, known: WindowState | None) -> bool:
         target = self._target
@@ -153,7 +158,9 @@ class WindowReplay:
         comparison = self._delivery.ask(lambda: Comparison(self._target.read(measurements, start, end), removes))
         replaced: list[Point] = []
         counts = window.counts
+        unread = False
         for points in self._points(window, start, end, counts):
+            unread = self._meet(points) or unread
             judged = comparison.judge(points)
             counts.unchanged += judged.unchanged
             replaced += judged.replaced
@@ -161,6 +168,11 @@ class WindowReplay:
             ahead.write(judged.to_write)
             yield ahead
         ahead.settle()
+        if unread:  # some measurements were met on the way: what is left over in them is seen only now
+            again = Counts()
+            yield from self._compared(replace(window, counts=again), start, end, ahead, writer)
+            counts.removed, counts.stuck = counts.removed + again.removed, counts.stuck + again.stuck
+            return
         removals, stuck = comparison.removals(self._target.deletes_exactly)
         counts.removed += comparison.left - len(stuck)
         counts.stuck += len(stuck)

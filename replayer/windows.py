@@ -16,7 +16,7 @@ from ..storage.view import LogView
 from .conditions import Conditions
 from .home import HOME_TYPES, Home
 from .ledger import Ledger
-from .normalizers.base import POLLED, Normalizer, Reads, Reason, Summarizer
+from .normalizers.base import POLLED, SIGNS, Normalizer, Reads, Reason, Summarizer
 
 __all__ = [
     "Counts",
@@ -92,16 +92,21 @@ def scan_for(
     start: int | None = None,
     end: int | None = None,
     entities: tuple[str | None, str | None] | None = None,
+    also: pc.Expression | None = None,
 ) -> Iterator[pa.Table]:
-    """Yield tables of the records that a normalizer reads, with time in [start, end); see LogView.scan."""
+    """Yield tables of the records that a normalizer reads, with time in [start, end); see LogView.scan.
+
+    `also` is one more condition on seq, time, source, event_type and entity_id.
+    """
     reads = normalizer.reads
+    condition = _condition(reads)
     yield from view.scan(
         columns,
         start=start,
         end=end,
         event_types=reads.event_types,
         entities=entities,
-        wanted=_condition(reads),
+        wanted=condition if also is None else condition & also,
     )
 
 
@@ -137,7 +142,8 @@ def windows_between(view: LogView, normalizer: Normalizer, since: int | None, un
 
     Times are microseconds UTC; None is no bound.
     """
-    ahead, back = (0, 0) if isinstance(normalizer, Summarizer) else (normalizer.ahead, normalizer.back)
+    at_its_time = isinstance(normalizer, Summarizer) or normalizer.repeat_every
+    ahead, back = (0, 0) if at_its_time else (normalizer.ahead, normalizer.back)
     start, end = (None if since is None else since - ahead), (None if until is None else until + back)
     found: dict[int, int] = {}
     for table in scan_for(view, normalizer, ["time"], start=start, end=end):
@@ -150,7 +156,7 @@ def windows_between(view: LogView, normalizer: Normalizer, since: int | None, un
             window + DAY if until is None else min(window + DAY, until),
             found.get(window, 0),
         )
-        for window in sorted(_reached(found, ahead, back))
+        for window in sorted(_reached(found, ahead, back) | _days_of_signs(view, normalizer, since, until))
     ]
     return [span for span in spans if span.start < span.end]
 
@@ -214,7 +220,29 @@ def windows_behind(view: LogView, normalizer: Normalizer, position: int, upto: i
     for table in scan_for(view, normalizer, ["seq", "time"]):
         new = table.filter((pc.field("seq") > position) & (pc.field("seq") <= upto))
         days.update(pc.unique(pc.floor_temporal(new["time"], unit="day").cast(pa.int64())).to_pylist())
-    return sorted(_reached(days, normalizer.ahead, normalizer.back))
+    reached = _reached(days, normalizer.ahead, normalizer.back)
+    return sorted(reached | _days_of_signs(view, normalizer, None, None, (position, upto)))
+
+
+def _days_of_signs(
+    view: LogView,
+    normalizer: Normalizer,
+    since: int | None,
+    until: int | None,
+    seqs: tuple[int, int] | None = None,
+) -> set[int]:
+    """Return the days with times in [since, until) on which states may be repeated: see repeating.py.
+
+    `seqs`: because of records behind the first, up to the second.
+    """
+    if not normalizer.repeat_every:
+        return set()
+    start, end = (None if since is None else window_of(since)), (None if until is None else until + -until % DAY)
+    new = None if seqs is None else (pc.field("seq") > seqs[0]) & (pc.field("seq") <= seqs[1])
+    days: set[int] = set()
+    for table in view.scan(["time"], start=start, end=end, event_types=SIGNS.event_types, wanted=new):
+        days.update(pc.unique(pc.floor_temporal(table["time"], unit="day").cast(pa.int64())).to_pylist())
+    return days
 
 
 def _reached(days: Iterable[int], ahead: int, back: int) -> set[int]:

@@ -44,6 +44,14 @@ def home_assistant_factory(tmp_path: Path) -> Iterator[Callable[..., HomeAssista
 
 
 @pytest.fixture(scope="session")
+def influxdb_packages() -> Path:
+    """The folder with what Home Assistant's own influxdb integration needs."""
+    if not ha.INFLUXDB_PACKAGES.complete:
+        _missing(ha.INFLUXDB_PACKAGES.name)
+    return ha.INFLUXDB_PACKAGES.folder
+
+
+@pytest.fixture(scope="session")
 def influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxDBServer]:
     """The session's InfluxDB, started, without authentication."""
     with contextlib.ExitStack() as servers:

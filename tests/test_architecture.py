@@ -7,7 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-ROOM_MODULES = ("choice", "errors", "clock", "listening", "sections", "settings", "target_settings", "verbatim")
+ROOM_MODULES = (
+    *("choice", "errors", "clock", "layout", "listening", "sections", "settings", "target_settings", "verbatim"),
+)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "storage": ROOM_MODULES,
     "connectors": ("storage", *ROOM_MODULES),
@@ -21,10 +23,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
     "clock": (),
     "verbatim": (),
+    "layout": ("clock",),
     "listening": (),
     "sections": ("errors",),
     "target_settings": (),
-    "settings": ("choice", "errors", "listening", "sections", "target_settings"),
+    "settings": ("choice", "errors", "layout", "listening", "sections", "target_settings"),
 }
 HEAVY = ("pyarrow", "duckdb", "influxdb_client")
 

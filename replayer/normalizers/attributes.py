@@ -22,7 +22,15 @@ from ...verbatim import storable
 from ..point import LARGEST_STRING, Field, clean_name
 from .units import convert
 
-__all__ = ["MOST_ATTRIBUTES", "AttributeFields", "UnitsOfAttributes", "carries_credential", "json_text"]
+__all__ = [
+    "MOST_ATTRIBUTES",
+    "AttributeFields",
+    "UnitsOfAttributes",
+    "carries_credential",
+    "is_credential_name",
+    "json_text",
+    "without_credentials",
+]
 
 MOST_ATTRIBUTES: Final = 200
 """The first so many attributes of a state, by name, get fields of their own; the rest go to `attr_more_json`."""
@@ -140,6 +148,11 @@ def carries_credential(text: str) -> bool:
     return _is_suspect(text) and _CREDENTIAL_VALUE.search(text) is not None
 
 
+def is_credential_name(attribute: str) -> bool:
+    """Tell whether what has this name is, or may contain, a credential."""
+    return _CREDENTIAL.search(attribute) is not None
+
+
 def _is_suspect(text: str) -> bool:
     """Tell whether a text has what every one that carries a credential has: quicker to find than the expression."""
     return "=" in text or "/" in text or "{" in text or "earer" in text or "eyJ" in text or "EARER" in text
@@ -162,14 +175,15 @@ def json_text(value: Any) -> str:
 def _safe_json(text: str, value: Any) -> str:
     """Return a list or an object as JSON (`text` is all of it), without what carries a credential."""
     clean = _CREDENTIAL.search(text) or _CREDENTIAL_VALUE.search(text)
-    return json_text(_without_credentials(value)) if clean else text
+    return json_text(without_credentials(value)) if clean else text
 
 
-def _without_credentials(value: Any) -> Any:
+def without_credentials(value: Any) -> Any:
+    """Return a value without the parts of it that carry a credential; None if it does so as a whole."""
     if isinstance(value, dict):
-        return {key: _without_credentials(part) for key, part in value.items() if not _CREDENTIAL.search(str(key))}
+        return {key: without_credentials(part) for key, part in value.items() if not _CREDENTIAL.search(str(key))}
     if isinstance(value, list):
-        return [_without_credentials(part) for part in value]
+        return [without_credentials(part) for part in value]
     return None if isinstance(value, str) and carries_credential(value) else value
 
 

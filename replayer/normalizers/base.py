@@ -12,12 +12,15 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict
 
 from ...choice import Choice
+from ...clock import DAY
 from ...storage.record import Record
 from ..home import HOME_TYPES, HomeView
 from ..point import Point
 
 __all__ = [
     "POLLED",
+    "REPEAT_REACH",
+    "SIGNS",
     "Reason",
     "SetAside",
     "Reads",
@@ -78,6 +81,13 @@ class Reads:
         return entity is not None and (entity in self.entities or entity.partition(".")[0] in self.domains)
 
 
+REPEAT_REACH: Final = 7 * DAY
+"""A state that is older is not repeated (microseconds)."""
+
+SIGNS: Final = Reads((), ("state_changed", "state", "homeiq_heartbeat"))
+"""Records by which one knows that somebody listened: see repeating.py."""
+
+
 class NormalizerSettings(BaseModel):
     """What a normalizer takes from the section of homeiq.yaml that has its name; the rest is the connector's."""
 
@@ -125,13 +135,23 @@ class Normalizer(ABC):
     choice: Choice = Choice()
     """Which of these are projected: what the settings say for all normalizers. A part of the fingerprint."""
 
+    repeat_every: int = 0
+    """So often (microseconds) each entity's last state is written again, see repeating.py; 0: never."""
+
     def __init__(self, section: Mapping[str, Any] | None = None) -> None:
         """`section` is its section of homeiq.yaml; raises pydantic's ValidationError for a value that can't be read."""
         self.settings = self.settings_model.model_validate(dict(section or {}))
 
+    def repeat(self, every: int) -> None:
+        """Write each entity's last state again, so often (microseconds): it must be one that reads by entity."""
+        self.repeat_every = every
+        self.ahead = REPEAT_REACH  # type: ignore[misc]
+
     def wants(self, record: Record) -> bool:
-        """Tell whether a record is one that it reads, and is to be projected."""
-        return self.reads.wants(record) and self.choice.chosen(record)
+        """Tell whether a record is one that it reads, and is to be projected, or lets states be repeated."""
+        if self.reads.wants(record) and self.choice.chosen(record):
+            return True
+        return bool(self.repeat_every) and SIGNS.wants(record)
 
     @abstractmethod
     def normalize(self, record: Record, home: HomeView) -> list[Point]:

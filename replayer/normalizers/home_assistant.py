@@ -23,7 +23,7 @@ from .state_text import Change, Context, NewState, OldState, read_change
 from .states import state_of
 from .units import CONVERSIONS, convert
 
-__all__ = ["MEASUREMENT", "NORMALIZER", "HomeAssistantNormalizer", "number_of"]
+__all__ = ["MEASUREMENT", "NORMALIZER", "HomeAssistantNormalizer", "is_password", "number_of", "states_in"]
 
 MEASUREMENT: Final = "home_assistant_events"
 
@@ -111,24 +111,10 @@ class HomeAssistantNormalizer(Normalizer):
         return [self._read_in_full(record, home)]
 
     def _read_in_full(self, record: Record, home: HomeView) -> Point:
-        try:
-            content = loads(record.raw)
-        except ValueError as error:
-            raise SetAside(Reason.UNREADABLE, str(error)) from None
-        if record.event_type == "state":
-            new, old, context = state_of(content, record), None, None
-        else:
-            data = content.get("data") if isinstance(content, dict) else None
-            if not isinstance(data, dict) or "new_state" not in data:
-                data = _flat(record, content)
-            new, old, context = data["new_state"], data.get("old_state"), content.get("context")
-        if record.source == "pushed":
-            new, old = _whole(new), _whole(old)
+        new, old, context = states_in(record)
         before = _old_state(record.entity_id, old)
         if new is None:
             return self._removal(record, before, _context(context), home)
-        if not isinstance(new, dict):
-            raise SetAside(Reason.INCOMPLETE, "the state is not an object")
         if record.entity_id is None or new.get("state") is None:
             raise SetAside(Reason.INCOMPLETE, "there is no entity_id, or no state")
         change = Change(NewState(new["state"], context=_context(new.get("context"))), before)
@@ -192,7 +178,7 @@ class HomeAssistantNormalizer(Normalizer):
             named,
             others,
             NONE if device_class is None else str(device_class),
-            _is_password(domain, attributes),
+            is_password(domain, attributes),
         )
 
     def _state(self, record: Record, change: Change, described: _Described, home: HomeView) -> Point:
@@ -281,6 +267,29 @@ class _Described:
     series: dict[str, Series] = field(default_factory=dict)  # by part of the day
 
 
+def states_in(record: Record) -> tuple[dict[str, Any] | None, Any, Any]:
+    """Return the new state that a record holds (None: a removal), the old one and the event's context, as they are there.
+
+    Raises SetAside for what cannot be read, and where the new state is no object.
+    """
+    try:
+        content = loads(record.raw)
+    except ValueError as error:
+        raise SetAside(Reason.UNREADABLE, str(error)) from None
+    if record.event_type == "state":
+        new, old, context = state_of(content, record), None, None
+    else:
+        data = content.get("data") if isinstance(content, dict) else None
+        if not isinstance(data, dict) or "new_state" not in data:
+            data = _flat(record, content)
+        new, old, context = data["new_state"], data.get("old_state"), content.get("context")
+    if record.source == "pushed":
+        new, old = _whole(new), _whole(old)
+    if new is not None and not isinstance(new, dict):
+        raise SetAside(Reason.INCOMPLETE, "the state is not an object")
+    return new, old, context
+
+
 def _flat(record: Record, content: Any) -> dict[str, Any]:
     """Return what holds the states of a pushed event that has no `data` around them."""
     if record.source != "pushed" or not isinstance(content, dict) or "new_state" not in content:
@@ -297,7 +306,7 @@ def _text(value: Any) -> str:
     return value if type(value) is str and value.isascii() else storable(str(value)) or ""
 
 
-def _is_password(domain: str, attributes: Any) -> bool:
+def is_password(domain: str, attributes: Any) -> bool:
     """Tell whether Home Assistant hides a state as a password."""
     return domain in _DOMAINS_OF_TEXT and isinstance(attributes, dict) and attributes.get("mode") == "password"
 
@@ -312,7 +321,7 @@ def _old_state(entity_id: str | None, content: Any) -> OldState | None:
     if not isinstance(content, dict):
         return None
     state = content.get("state")
-    if _is_password((entity_id or "").partition(".")[0], content.get("attributes")):
+    if is_password((entity_id or "").partition(".")[0], content.get("attributes")):
         state = state if type(state) is str and state in _UNAVAILABLE else None
     return OldState(state, content.get("last_changed"))
 

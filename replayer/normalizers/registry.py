@@ -21,6 +21,8 @@ from pydantic import ValidationError
 
 from ...choice import Choice
 from ...errors import SettingsError
+from ...layout import LayoutOptions
+from ...settings import ReplaySettings
 from ...storage.record import Record, decode
 from ...storage.tail import lines_of
 from ..conditions import Conditions
@@ -28,6 +30,7 @@ from ..home import HOME_TYPES, Home, HomeView
 from ..ledger import Ledger
 from ..point import Point, line
 from .base import Normalizer, Retired, SetAside, Summarizer
+from .home_assistant_layout import HomeAssistantLayout
 
 __all__ = [
     "GROUP",
@@ -40,6 +43,9 @@ __all__ = [
 ]
 
 GROUP = "homeiq.normalizers"
+
+STATES = HomeAssistantLayout.name
+"""The normalizer of Home Assistant's states, in whichever layout."""
 
 Sections = Callable[[str], Mapping[str, Any]]
 
@@ -66,15 +72,29 @@ def normalizer_classes() -> dict[str, type[Normalizer]]:
     return dict(sorted(found.items()))
 
 
-def normalizers(section: Sections = lambda name: {}, choice: Choice | None = None) -> list[Normalizer]:
+def normalizers(
+    section: Sections = lambda name: {}, choice: Choice | None = None, layout: ReplaySettings | None = None
+) -> list[Normalizer]:
     """Return a new instance of each normalizer; `section` gives its section of homeiq.yaml.
 
-    Each projects what is chosen, by default everything that it reads. Raises SettingsError.
+    Each projects what is chosen, by default everything that it reads; `layout` says in which form. Raises SettingsError.
     """
     found = [_new(kind, section(name)) for name, kind in normalizer_classes().items()]
+    if layout is not None and layout.layout == "home_assistant":
+        found = _in_layout(found, layout.layout_options)
+    if layout is not None and layout.repeat_state_every:
+        next(normalizer for normalizer in found if normalizer.name == STATES).repeat(layout.repeat_state_every)
     for normalizer in found:
         normalizer.choice = choice or Choice()
     return found
+
+
+def _in_layout(found: Sequence[Normalizer], options: LayoutOptions) -> list[Normalizer]:
+    """Return the normalizers with that of Home Assistant's states in the layout of its own integration."""
+    states = HomeAssistantLayout(options)
+    others = [normalizer for normalizer in found if normalizer.name != STATES]
+    states.reserved |= {name for normalizer in others for name in normalizer.measurements}
+    return [states if normalizer.name == STATES else normalizer for normalizer in found]
 
 
 def with_retired(now: Sequence[Normalizer], ledger: Ledger) -> list[Normalizer]:
@@ -141,4 +161,5 @@ def fingerprint(normalizer: Normalizer) -> str:
     for text in lines or [inspect.getsource(type(normalizer))]:
         digest.update(text.encode("utf-8", "replace") + b"\n")
     chosen = normalizer.choice.digest()
-    return f"{normalizer.version}-{digest.hexdigest()}" + (f"-{chosen}" if chosen else "")
+    repeats = f"-every{normalizer.repeat_every}" if normalizer.repeat_every else ""
+    return f"{normalizer.version}-{digest.hexdigest()}{repeats}" + (f"-{chosen}" if chosen else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -54,9 +55,12 @@ class InfluxDBRequests:
         self.database, _, self.policy = settings.bucket.partition("/")
 
     def get(self, path: str, **parameters: str) -> Answer:
-        """Ask for something small."""
+        """Ask for something small; raises TargetBusy, TargetUnreachable for an answer that says nothing of it."""
         with self._sent("GET", f"{path}?{_encoded(parameters)}" if parameters else path) as response:
-            return Answer(response.status, dict(response.headers), response.read())
+            answer = Answer(response.status, dict(response.headers), response.read())
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise asking_error(self._settings, answer.status, answer.headers, reason_of(answer.body), "read")
+        return answer
 
     def post(self, path: str, body: Mapping[str, str], **parameters: str) -> Answer:
         """Have something done that is described as JSON."""

@@ -20,6 +20,7 @@ from homeiq.storage.record import Event
 
 from end_to_end.logs import START, days, registries, write_log
 from replayer.test_audit import HOW, Another
+from servers.faulty_proxy import FAULTS, FaultyProxy
 from servers.homeiq import Homeiq, wait_for
 from servers.influxdb import Content, InfluxDBServer
 from servers.line_protocol import parse
@@ -278,3 +279,29 @@ def test_targets_at_once_each_at_its_own_pace(influxdb: InfluxDBServer, influx_d
         targets = {target["name"].split()[0]: target for target in status["targets"]}
         assert all(target["followed"] for target in targets.values())
         homeiq.stop(process, seconds=90)
+
+
+def test_through_a_network_on_bad_days_the_content_is_the_same(
+    influxdb: InfluxDBServer, influx_database: str, tmp_path: Path
+) -> None:
+    """503, 429, 413, 502, time-outs after the write was taken, cut connections, slow and garbage answers."""
+    write_log(tmp_path / "data", days(2, 2_000))
+    proxy = FaultyProxy(influxdb.url, in_ten=2)
+    try:
+        settings = {"INFLUXDB_URL": proxy.url, "INFLUXDB_TOKEN": "any", "INFLUXDB_BUCKET": influx_database}
+        small = {"HOMEIQ_INFLUXDB__BATCH_LINES": "200", "HOMEIQ_INFLUXDB__TIMEOUT": "5"}
+        with Homeiq(tmp_path, **settings, **small) as homeiq:
+            follower = homeiq.start("replay", "--follow")
+            wait_for("the first points", follow(homeiq), 120)
+            homeiq.run("replay", "--since", "2026-11-01")  # done by the follower, and read back through it all
+            wait_for("the replay", follow(homeiq), 120)
+            faults = {fault: count for fault, count in proxy.did.items() if fault != "handed on"}
+            assert len(faults) >= len(FAULTS) - 2, faults
+            proxy.good = True
+            audited = homeiq.run("audit", check=False)
+            assert audited.returncode == 0, audited.stdout
+            assert homeiq.stop(follower) == 0
+            lines = homeiq.run("replay", "--output", "-").stdout
+        assert ours(influxdb.read_back(influx_database)) == parse(lines)
+    finally:
+        proxy.close()

@@ -30,7 +30,9 @@ __all__ = [
     "devices",
     "entities",
     "fast_folder",
+    "home_at",
     "numbered",
+    "ranked",
     "registries",
     "state",
     "wanted",
@@ -125,10 +127,10 @@ def wanted(records: Sequence[Record], normalizer: Normalizer | None = None) -> C
     for record in records:
         if normalizer.wants(record):
             try:
-                points = normalizer.normalize(record, _home(records, record.time))
+                points = normalizer.normalize(record, home_at(records, record.time))
             except SetAside:
                 continue
-            rank = _rank(record)
+            rank = ranked(record)
             for point in points:
                 if point.key not in best or rank > best[point.key][0]:
                     best[point.key] = rank, point
@@ -142,7 +144,7 @@ def wanted_forecasts(records: Sequence[Record]) -> Content:
         if record.source in ("forecasts", "weather"):
             normalizer = Forecasts() if record.source == "forecasts" else WeatherNormalizer()
             rank = record.time, -ORIGINS.index(record.origin), record.raw
-            for point in normalizer.normalize(record, _home(records, record.time)):
+            for point in normalizer.normalize(record, home_at(records, record.time)):
                 if point.key not in points or rank > points[point.key][0]:
                     points[point.key] = rank, point
     return {key: point.fields for key, (_, point) in points.items()}
@@ -155,8 +157,8 @@ def wanted_sums(records: Sequence[Record]) -> Content:
         if record.source == "meters":
             ((meter, value),) = loads(record.raw).items()
             key = record.time, meter
-            if key not in said or _rank(record) > said[key][0]:
-                said[key] = _rank(record), record, value
+            if key not in said or ranked(record) > said[key][0]:
+                said[key] = ranked(record), record, value
     content: Content = {}
     for time in {time for time, _ in said}:
         total = 0.0
@@ -164,19 +166,21 @@ def wanted_sums(records: Sequence[Record]) -> Content:
             before = [at for at, of in said if of == meter and at <= time and time - at <= AHEAD]
             total += said[max(before), meter][2] if before else 0.0
         last = said[max(key for key in said if key[0] == time)][1]
-        series = Series("meter", {"zone": _home(records, time).zone.key})
+        series = Series("meter", {"zone": home_at(records, time).zone.key})
         content[series.prefix, time * 1000] = {"origin": last.origin, "total": total}
     return content
 
 
-def _rank(record: Record) -> tuple[int, int, str]:
+def ranked(record: Record) -> tuple[int, int, str]:
+    """Return by what copies are compared."""
     return -ORIGINS.index(record.origin), record.time, record.raw
 
 
-def _home(records: Sequence[Record], time: int) -> HomeView:
+def home_at(records: Sequence[Record], time: int) -> HomeView:
+    """Return the home as it was at a time."""
     said: list[Any] = []
     for kind in HOME_TYPES:
-        versions = sorted((r.time, *_rank(r)) for r in records if r.event_type == kind)
+        versions = sorted((r.time, *ranked(r)) for r in records if r.event_type == kind)
         before = [version for version in versions if version[0] <= time]
         applies = before[-1] if before else versions[0] if versions else None
         said.append(loads(applies[-1]) if applies else [])

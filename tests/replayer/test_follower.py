@@ -24,6 +24,7 @@ from homeiq.replayer.follower import Follower
 from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.normalizers.base import Normalizer
 from homeiq.replayer.normalizers.home_assistant import HomeAssistantNormalizer
+from homeiq.replayer.normalizers.home_assistant_layout import HomeAssistantLayout
 from homeiq.replayer.normalizers.weather import WeatherNormalizer
 from homeiq.replayer.point import Point, Series
 from homeiq.replayer.scope import Scope
@@ -33,7 +34,7 @@ from homeiq.settings import ReplaySettings, Settings
 from homeiq.storage import maintenance
 from homeiq.storage.log import EventLog
 from homeiq.storage.reader import LogReader
-from homeiq.storage.record import ORIGINS, Event
+from homeiq.storage.record import ORIGINS, Event, Record
 from homeiq.storage.sql import query
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -308,7 +309,7 @@ odd_states = states(st.sampled_from(["1", "on", "unavailable"]))
 
 
 scopes = st.builds(Scope, st.none() | times, st.none() | times, entity=st.sampled_from(["", "", "sensor.a", "*.b"]))
-VERSIONS = (HomeAssistantNormalizer, Version2, Version3)
+VERSIONS = (HomeAssistantNormalizer, Version2, Version3, HomeAssistantLayout)
 
 
 @st.composite
@@ -318,7 +319,7 @@ def stories(draw: st.DrawFn, home: st.SearchStrategy[Event], of: st.SearchStrate
     groups = st.tuples(st.just("append"), st.lists(events, min_size=1, max_size=4))
     else_ = st.one_of(
         st.tuples(st.just("ask"), scopes),
-        st.tuples(st.just("change"), st.integers(0, 2)),
+        st.tuples(st.just("change"), st.integers(0, 3)),
         st.tuples(st.just("write_foreign"), times, st.sampled_from(["sensor.a", "sensor.b"])),
         st.tuples(st.just("kill"), st.integers(0, 6)),
         st.tuples(st.just("go_down"), st.integers(1, 3)),
@@ -334,6 +335,7 @@ def run(
     embedded: bool,
     first: Sequence[Event] = (),
     normalizers: Sequence[type[Normalizer]] = (HomeAssistantNormalizer,),
+    of_states: Callable[[Sequence[Record], Normalizer], Content] = wanted,
 ) -> None:
     """Let a story happen, and compare what the target holds in the end with what the log makes."""
     with fast_folder() as data_dir, pytest.MonkeyPatch.context() as patch:
@@ -366,7 +368,7 @@ def run(
             found = world.found()
             assert {key for key in found if "origin" not in found[key]} == world.foreign, "what is foreign stays"
             ours = {key: fields for key, fields in found.items() if key not in world.foreign}
-            made = wanted(records, world.normalizers[0]) | wanted_forecasts(records) | wanted_sums(records)
+            made = of_states(records, world.normalizers[0]) | wanted_forecasts(records) | wanted_sums(records)
             assert ours == made
         finally:
             world.close()

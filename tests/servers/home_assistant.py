@@ -10,7 +10,16 @@ from .ports import free_port
 from .process import ServerError, ServerProcess
 from .web import Answer, request
 
-__all__ = ["CONSTRAINED", "CONFIGURATION", "INSTALLATION", "VERSION", "HomeAssistantServer", "template", "token_file"]
+__all__ = [
+    "CONFIGURATION",
+    "CONSTRAINED",
+    "INFLUXDB_PACKAGES",
+    "INSTALLATION",
+    "VERSION",
+    "HomeAssistantServer",
+    "template",
+    "token_file",
+]
 
 VERSION = "2024.3.3"  # The newest that runs on Python 3.11.
 CONSTRAINED = "pip 'josepy<2'"  # The newest josepy lacks what this version imports; its own installer is pip.
@@ -47,6 +56,14 @@ INSTALLATION = Installation(
     program="venv/bin/hass",
 )
 
+# What its influxdb integration needs, as its manifest says, and what these need and Home Assistant does not bring. In a
+# folder of its own: an installation that is there already stays as it is.
+INFLUXDB_PACKAGES = Installation(
+    name=f"home-assistant-{VERSION}-influxdb",
+    recipe={"packages": "influxdb==5.3.1 influxdb-client==1.24.0 Rx==3.2.0 msgpack==1.0.8"},
+    program="influxdb_client/__init__.py",
+)
+
 _START, _STOP = 180.0, 60.0
 # Of this run's own Python, and not to be seen by another one's.
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
@@ -73,11 +90,13 @@ class HomeAssistantServer:
         token: a long-lived access token of its administrator.
     """
 
-    def __init__(self, config_dir: Path, *, commit_interval: int = 5, extra_configuration: str = "") -> None:
+    def __init__(
+        self, config_dir: Path, *, commit_interval: int = 5, extra_configuration: str = "", packages: Path | None = None
+    ) -> None:
         """Take a folder that is missing or an earlier server's, and a port.
 
         `commit_interval` (Home Assistant's default) is how many seconds its history lags behind. `extra_configuration`
-        is YAML that is added to `configuration.yaml`.
+        is YAML that is added to `configuration.yaml`, `packages` a folder with Python packages that it needs.
         """
         self.config_dir = config_dir
         self.port = free_port()
@@ -87,6 +106,7 @@ class HomeAssistantServer:
         self._configuration = (
             CONFIGURATION.format(port=self.port, commit_interval=commit_interval) + extra_configuration
         )
+        self._packages = packages
         # Beside the folder, not in it: Home Assistant has a log file of its own there, and renames it at each start.
         self._process = ServerProcess("Home Assistant", config_dir.with_name(config_dir.name + ".log"))
 
@@ -114,6 +134,8 @@ class HomeAssistantServer:
         if not install_requirements:
             command.append("--skip-pip")
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+        if self._packages is not None:
+            environment["PYTHONPATH"] = str(self._packages)
         ready = self.is_ready if onboarded else self._asks_for_a_user
         self._process.start(command, ready=ready, within=within, environment=environment)
 

@@ -39,6 +39,8 @@ def main() -> int:
     # Together: one of them mostly waits for the network, the other compiles.
     with ThreadPoolExecutor(len(tasks)) as pool:
         results = list(pool.map(lambda task: _install(*task), tasks))
+    if results[0]:
+        results.append(_install(home_assistant.INFLUXDB_PACKAGES, _install_influxdb_packages))
     return 1 if os.environ.get("CI") and not all(results) else 0
 
 
@@ -80,6 +82,16 @@ def _install_home_assistant(folder: Path) -> None:
     constraints = next(venv.glob("lib/python3*/site-packages/homeassistant/package_constraints.txt"))
     _run([*install, *shlex.split(home_assistant.CONSTRAINED), "--constraint", str(constraints)], folder)
     _prepare_template()
+
+
+def _install_influxdb_packages(folder: Path) -> None:
+    uv = os.environ.get("UV") or shutil.which("uv")
+    if uv is None:
+        raise CannotInstallError("it is installed with uv, and there is no `uv` here")
+    python = home_assistant.INSTALLATION.folder / "venv" / "bin" / "python"
+    target = ["--no-deps", "--python", str(python), "--target", str(folder)]
+    packages = home_assistant.INFLUXDB_PACKAGES.recipe["packages"].split()
+    _run([uv, "pip", "install", "--quiet", *target, *packages], folder)
 
 
 def _prepare_template() -> None:
