@@ -111,7 +111,7 @@ def test_a_bucket_that_is_not_shown(server: InfluxDB2, answer: Any) -> None:
     assert target.cannot[0].endswith("what it keeps no longer is not known")
 
 
-@pytest.mark.parametrize("path", ["/query", "/api/v2/delete", "/api/v2/buckets"])
+@pytest.mark.parametrize("path", ["/query", "/api/v2/delete", "/api/v2/buckets", "/ping", "/health"])
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
@@ -125,6 +125,7 @@ def test_nothing_is_concluded_from_a_server_that_cannot_answer(
     server: InfluxDB2, path: str, answer: Any, kind: type[Exception]
 ) -> None:
     server.answers_to[path] = [answer]
+    server.answers_to.setdefault("/health", [(404, {}, "hidden")])
     with pytest.raises(kind):
         to(server)
     assert able(to(server)) == (True, True, False)
