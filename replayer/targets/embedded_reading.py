@@ -61,7 +61,10 @@ def _tables(folder: Path, measurements: Sequence[str], start: int, end: int) -> 
 
 def _table(path: Path, measurements: Sequence[str], start: int, end: int) -> pa.Table:
     chosen = pc.field("measurement").isin(list(measurements))
-    table = pq.read_table(path, partitioning=None, filters=chosen)
+    try:
+        table = pq.read_table(path, partitioning=None, filters=chosen)
+    except pa.ArrowInvalid as error:
+        raise OSError(f"{path.name} is broken ({error})") from None
     times = table.column("time").cast(pa.int64())
     table = table.set_column(table.column_names.index("time"), "time", times)
     if times.null_count == len(times):

@@ -61,7 +61,7 @@ def _product(requests: InfluxDBRequests) -> tuple[str, int]:
         if major is None:  # one that was built by hand does not know its version
             lists = requests.get("/api/v2/buckets", limit="1")
             major = 2 if isinstance(lists.json, dict) else 1
-        return f"InfluxDB {version.removeprefix('v')}", major if major in (1, 2) else 0
+        return f"InfluxDB {version.removeprefix('v')}".strip(), major if major in (1, 2) else 0
     ping = requests.get("/ping")
     body = ping.json if isinstance(ping.json, dict) else {}
     version = str(body.get("version") or _header(ping, "X-Influxdb-Version"))
@@ -70,7 +70,7 @@ def _product(requests: InfluxDBRequests) -> tuple[str, int]:
         return f"InfluxDB {version.removeprefix('v')}", 0
     if health.status == 200:  # VictoriaMetrics says "OK", and calls itself InfluxDB 1.8.0
         return "this server, which is no InfluxDB,", 0
-    return f"InfluxDB {version.removeprefix('v')}", major
+    return f"InfluxDB {version.removeprefix('v')}".strip(), major
 
 
 def _first(settings: InfluxDBSettings, requests: InfluxDBRequests, product: str) -> Known:

@@ -7,6 +7,7 @@ to queries against those of a real InfluxDB 1.8.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 __all__ = ["Refused", "Select", "answer_rows", "predicate", "selects"]
@@ -170,8 +171,8 @@ def answer_rows(select: Select, series: Series) -> Iterator[dict[str, Any]]:
     if not select.grouped:
         yield from _ungrouped(select, mine, keys, names)
         return
-    ordered = sorted(mine, key=lambda tags: [dict(tags).get(key, "") for key in keys])
-    for tags in ordered[: select.series_limit]:
+    ordered = sorted(mine, key=lambda tags: [dict(tags).get(key, "") for key in keys])[: select.series_limit]
+    for tags in reversed(ordered) if select.descending else ordered:
         rows = [[time, *(_number(mine[tags][time].get(name)) for name in names)] for time in _times(select, mine[tags])]
         if rows:
             head: dict[str, Any] = {"name": select.measurement}
@@ -183,13 +184,13 @@ def answer_rows(select: Select, series: Series) -> Iterator[dict[str, Any]]:
 def _ungrouped(
     select: Select, mine: Mapping[Tags, Mapping[int, Mapping[str, Any]]], keys: list[str], names: list[str]
 ) -> Iterator[dict[str, Any]]:
-    """Tags are columns too; a field with the name of a tag gets another one."""
-    columns = sorted([*keys, *(f"{name}_1" if name in keys else name for name in names)])
+    """Tags are columns too; one with the name of a field gets another."""
+    called = {key: f"{key}_1" if key in names else key for key in keys}
+    columns = sorted([*called.values(), *names])
     rows = []
     for tags, points in mine.items():
         for time in _times(select, points):
-            fields = {f"{name}_1" if name in keys else name: value for name, value in points[time].items()}
-            row = {**dict(tags), **fields}
+            row = {called[key]: value for key, value in tags} | dict(points[time])
             rows.append([time, *(_number(row.get(column)) for column in columns)])
     rows.sort(key=lambda row: row[0], reverse=select.descending)
     if rows:
@@ -202,5 +203,5 @@ def _times(select: Select, points: Mapping[int, Any]) -> list[int]:
 
 
 def _number(value: Any) -> Any:
-    """A float without a fraction is written as an integer, as Go does it."""
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 else value
+    """A float without a fraction is written as an integer, with its own digits and then zeros, as Go does it."""
+    return int(Decimal(repr(value))) if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 else value
