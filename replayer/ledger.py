@@ -21,90 +21,14 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import LogNotWritable
 from .failures import SCHEMA, Failing, Failure, Failures, add_failures, read_failures, set_failure
+from .ledger_rows import SCHEMA as TABLES
+from .ledger_rows import VERSION, DeadLetter, Request, WindowState
 
 __all__ = ["Ledger", "WindowState", "Request", "DeadLetter"]
-
-_VERSION = 2
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS target (
-    name TEXT PRIMARY KEY,
-    position INTEGER NOT NULL DEFAULT 0,
-    counter INTEGER NOT NULL DEFAULT 0,
-    was_empty INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS identity (id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS measurement (
-    target TEXT NOT NULL, normalizer TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (target, normalizer, name)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS window (
-    target TEXT NOT NULL, start INTEGER NOT NULL, normalizer TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('writing', 'done', 'live', 'stale')),
-    fingerprint TEXT NOT NULL, log_end INTEGER NOT NULL, reason TEXT NOT NULL DEFAULT '',
-    counter INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (target, start, normalizer)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS request (
-    id INTEGER PRIMARY KEY, target TEXT NOT NULL, scope TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')),
-    windows INTEGER NOT NULL DEFAULT 0, windows_done INTEGER NOT NULL DEFAULT 0, days INTEGER NOT NULL DEFAULT 0,
-    events INTEGER NOT NULL DEFAULT 0, points INTEGER NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE IF NOT EXISTS dead_letter (
-    target TEXT NOT NULL, normalizer TEXT NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, line TEXT NOT NULL,
-    reason TEXT NOT NULL, fingerprint TEXT NOT NULL, at INTEGER NOT NULL,
-    PRIMARY KEY (target, normalizer, seq, time, line)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS away (
-    target TEXT NOT NULL, normalizer TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (target, normalizer)
-) WITHOUT ROWID;
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class WindowState:
-    """One row: see the module."""
-
-    start: int
-    normalizer: str
-    state: str
-    fingerprint: str
-    log_end: int
-    reason: str
-    counter: int
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A replay asked of the running follower; `scope` says of what, as scope.py writes it."""
-
-    id: int
-    scope: str
-    state: str
-    windows: int
-    windows_done: int
-    days: int
-    events: int
-    points: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A line that the target refused, with the record that it comes from and the target's reason."""
-
-    normalizer: str
-    seq: int
-    time: int
-    line: str
-    reason: str
-    fingerprint: str
-    at: int = 0
 
 
 class Ledger:
@@ -125,7 +49,7 @@ class Ledger:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
             self._forget_other_versions()
-            self._database.executescript(_SCHEMA + SCHEMA)
+            self._database.executescript(TABLES + SCHEMA)
             self._database.execute("INSERT OR IGNORE INTO target (name) VALUES (?)", (target,))
             self._database.execute(
                 "INSERT INTO identity SELECT ? WHERE NOT EXISTS (SELECT 1 FROM identity)", (uuid.uuid4().hex,)
@@ -138,10 +62,10 @@ class Ledger:
     def _forget_other_versions(self) -> None:
         """A ledger of another layout is begun anew: the log has everything, the target is read back and compared."""
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
-        if version != _VERSION:
+        if version != VERSION:
             for table in ("target", "window", "request", "dead_letter", "away", "failure"):
                 self._database.execute(f"DROP TABLE IF EXISTS {table}")
-            self._database.execute(f"PRAGMA user_version = {_VERSION}")
+            self._database.execute(f"PRAGMA user_version = {VERSION}")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -141,7 +141,7 @@ def test_the_lines_depend_on_the_records_alone(kind: type[Normalizer], said: lis
     contents = []
     for _ in range(2):
         with fast_folder() as data_dir, pytest.MonkeyPatch.context() as patch:
-            patch.setattr("homeiq.replayer.replay.normalizers", lambda *_, **__: [kind()])
+            patch.setattr("homeiq.replayer.replay._normalizers", lambda *_, **__: [kind()])
             write_log(data_dir, [*registries(DAY_0), *said])
             whole, parts = MemoryTarget(), MemoryTarget()
             replay_to_output(Settings(data_dir=data_dir), "-", target=whole)
