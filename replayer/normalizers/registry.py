@@ -123,7 +123,7 @@ def normalizers(
     Each projects what is chosen, by default everything that it reads; `layout` says in which form. Raises SettingsError
     for a section of one that is part of homeiq.
     """
-    classes, unusable = _shipped()
+    classes, (_, unusable) = normalizer_classes(), _shipped()
     own = load_files(folder, _measurements(classes))
     found: dict[str, Normalizer] = {}
     unusable = unusable | own.unusable
