@@ -183,7 +183,8 @@ STORIES: dict[str, list[tuple[Any, ...]]] = {
         *(come(heartbeat(DAY_0 + 6 * DAY + 6 * SECOND)), PAUSE, come(state(A, "3", DAY_0 + 3)), PAUSE),
     ],
     "a sign in time, too early, and too late": [
-        *(come(state(A, "1", DAY_0 + 1)), come(heartbeat(NOON + 5 * SECOND - 1)), PAUSE),
+        *(come(state(A, "1", DAY_0 + 1), *(state(B, "1", DAY_0 + n * DAY + 1) for n in (1, 2))), PAUSE),
+        *(come(heartbeat(NOON + 5 * SECOND - 1)), PAUSE),
         *(come(heartbeat(NOON + DAY + 5 * SECOND)), PAUSE, come(heartbeat(NOON + 3 * DAY - 1)), PAUSE),
     ],
     "removed, and unavailable": [
@@ -199,6 +200,10 @@ STORIES: dict[str, list[tuple[Any, ...]]] = {
     "the area changes from a time on": [
         *(come(state(A, "1", DAY_0 + 9)), PAUSE, come(heartbeat(NOON + DAY + 6 * SECOND)), PAUSE),
         *(come(devices(DAY_0 + 5, area="bath")), PAUSE, come(devices(NOON, area="hall")), PAUSE),
+    ],
+    "switched on when there are days of heartbeats alone": [
+        *(("change", 1), PAUSE, come(state(A, "1", DAY_0 + 1)), PAUSE),
+        *(come(*(heartbeat(NOON + n * DAY + 6 * SECOND) for n in range(3))), PAUSE, ("change", 0), PAUSE),
     ],
     "switched off and on again": [
         *(come(state(A, "1", DAY_0 + 1)), PAUSE, come(*(heartbeat(NOON + n * DAY + 6 * SECOND) for n in range(2))), PAUSE),
