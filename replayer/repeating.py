@@ -139,4 +139,4 @@ def _among(table: pa.Table, moments: set[Moment]) -> Iterable[Record]:
     """Yield the records of these states; the wide columns of others are not made into Python objects."""
     pairs = zip(table["entity_id"].to_pylist(), table["time"].cast(pa.int64()).to_pylist(), strict=True)
     places = [place for place, pair in enumerate(pairs) if pair in moments]
-    yield from records_of(table.take(places))
+    yield from records_of(table.take(pa.array(places, pa.int64())))
