@@ -214,6 +214,27 @@ def compact(context: _Context, as_json: bool) -> None:
     compact_log(context.settings.data_dir, as_json)
 
 
+@cli.group()
+def normalize() -> None:
+    """Try out rules, and normalizers of one's own: what they make of recorded events."""
+
+
+@normalize.command("test")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--events", metavar="FILE", type=click.Path(path_type=Path), help="Take events from this NDJSON file.")
+@click.option("--since", metavar="TIME", help="Take events of the log from this time on; by default its last day.")
+@click.option("--until", metavar="TIME", help="Take events before this time.")
+@click.option("--entity", metavar="GLOB", default="", help="Only events of these entities: light.*")
+@click.option("--limit", default=10, show_default=True, help="Show so many events at most.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@shared
+def normalize_test(context: _Context, /, **options: Any) -> None:
+    """Show what FILE (rules in YAML, or a normalizer in Python) makes of events, before and after; writes nothing."""
+    from .commands.normalize import Trial, try_out
+
+    try_out(context.settings, Trial(**options))
+
+
 @cli.command()
 @click.option("--port", type=int, default=8123, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
 @click.option("--speed", type=float, default=1.0, show_default=True, help="Simulated seconds in a second.")

@@ -146,19 +146,24 @@ class _Environment(EnvSettingsSource):
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. `data_dir` holds the log and all that is computed from it."""
+    """Everything that can be set. `data_dir` holds the log and all that is computed from it.
+
+    `rules` are as they were read: replayer/normalizers/rules.py knows what they may say.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="HOMEIQ_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
     )
 
     data_dir: Path = Field(default_factory=_user_data_dir)
+    normalizers_dir: Path | None = Field(default=None, description="folder of a user's own normalizers")
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     influxdb: InfluxDBSettings = InfluxDBSettings()
     targets: dict[str, TargetSettings] = Field(default_factory=dict)
     recording: RecordingSettings = RecordingSettings()
     http: HttpSettings = HttpSettings()
     replay: ReplaySettings = ReplaySettings()
+    rules: list[Any] = Field(default=[], description="what is wanted otherwise of Home Assistant's states")
 
     _others: Sections = PrivateAttr(default_factory=lambda: Sections({}, {}, ""))
 
@@ -218,8 +223,9 @@ def load(config: Path | None = None, *, data_dir: Path | None = None) -> Setting
     content = _read_yaml(file) if file else {}
     values = {name: value for name, value in content.items() if name in Settings.model_fields}
     others = {name: value for name, value in content.items() if name not in Settings.model_fields}
-    if file and isinstance(values.get("data_dir"), str):
-        values["data_dir"] = str(file.parent / Path(values["data_dir"]).expanduser())
+    for folder in ("data_dir", "normalizers_dir"):
+        if file and isinstance(values.get(folder), str):
+            values[folder] = str(file.parent / Path(values[folder]).expanduser())
     _refuse_unknown_variables(os.environ)
     try:
         settings = Settings(**values)
@@ -230,10 +236,18 @@ def load(config: Path | None = None, *, data_dir: Path | None = None) -> Setting
             f"a section in the environment is not JSON ({error})", hint="set its keys one by one"
         ) from None
     chosen = (data_dir or settings.data_dir).expanduser().absolute()
-    settings = settings.model_copy(update={"data_dir": chosen})
+    settings = settings.model_copy(update={"data_dir": chosen, "normalizers_dir": _normalizers_dir(settings, file)})
     variables = other_variables(os.environ, Settings.model_fields)
     settings._others = Sections(others, variables, str(file) if file else "the environment")
     return settings
+
+
+def _normalizers_dir(settings: Settings, file: Path | None) -> Path | None:
+    """Return the folder that is named, else the folder `normalizers` beside the file if there is one."""
+    if settings.normalizers_dir is not None:
+        return settings.normalizers_dir.expanduser().absolute()
+    beside = file.parent.absolute() / "normalizers" if file else None
+    return beside if beside is not None and beside.is_dir() else None
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:

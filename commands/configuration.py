@@ -30,8 +30,10 @@ def refuse_unknown(settings: Settings) -> None:
 
     A plug-in that is broken is said and passed over: recording depends on no other part.
     """
-    if not settings.sections:
-        return  # what nobody has set need not be loaded
+    if settings.rules:  # what nobody has set need not be loaded
+        from ..replayer.normalizers.rules import read_rules
+
+        read_rules(settings.rules)
     for name in settings.sections:
         _check(settings, name)
 
@@ -42,12 +44,14 @@ def _check(settings: Settings, name: str) -> None:
     except SettingsError as error:
         _log.warning("%s", error)
         return
-    if not models:
+    # A user's file says what else may stand there; it is not run here, as recording depends on this check.
+    users = _is_users(settings, name)
+    if not models and not users:
         raise _unknown(settings, name)
     section = settings.section(name)
     known = list(dict.fromkeys(key for model in models for key in model.model_fields))
     for key in section:
-        if key not in known:
+        if key not in known and not users:
             variable = settings.place_of(name, key).startswith("HOMEIQ_")
             names = [f"HOMEIQ_{name}__{each}".upper() for each in known] if variable else known
             said = settings.place_of(name, key)
@@ -63,6 +67,17 @@ def _models_of(name: str) -> list[type[BaseModel]]:
     connector = connector_class(name)
     normalizer = normalizer_classes().get(name)
     return [kind.settings_model for kind in (connector, normalizer) if kind is not None]
+
+
+def _is_users(settings: Settings, name: str) -> bool:
+    """Tell whether a normalizer of this name is a user's file, or one of a plug-in that can't be used."""
+    from ..replayer.normalizers.registry import is_unusable_plugin
+    from ..replayer.normalizers.users import file_names
+
+    try:
+        return is_unusable_plugin(name) or name in file_names(settings.normalizers_dir)
+    except OSError:
+        return True  # the folder cannot be read, which is said where normalizers are needed
 
 
 def _unknown(settings: Settings, name: str) -> SettingsError:

@@ -91,7 +91,7 @@ async def _demo(folder: Path, seconds: float | None, seed: int, start: int) -> N
     try:
         settings = HomeAssistantSettings(url=simulator.url, token=SecretStr(DEFAULT_TOKEN))
         environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
-        companion = Companion(follow_command(folder, Path(os.devnull)), "the follower", environment)
+        companion = Companion(follow_command(folder, Path(os.devnull)), "the follower", environment, unblocks=True)
         connector = HomeAssistantConnector(settings)
         recorder = Recorder(
             folder,

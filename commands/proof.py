@@ -18,7 +18,7 @@ from ..settings import Settings
 from ..storage.log import require_log
 from .terminal import print_json, print_line, say
 
-__all__ = ["prove", "show_plan"]
+__all__ = ["example_text", "prove", "show_plan"]
 
 _LINE_SECONDS = 10.0
 _SHOWN_FIELDS = 6
@@ -111,16 +111,16 @@ def _print(findings: Findings, *, only_differing: bool = False) -> None:
             table.add_row(to_iso(tally.day)[:10], tally.measurement, *(f"{count:,}" for count in counts))
         Console(highlight=False, markup=False).print(table)
     for example in findings.examples:
-        print_line(_example(example))
+        print_line(example_text(example))
 
 
-def _example(one: Difference) -> str:
-    """Return one line: where, and the fields that differ, before → after."""
+def example_text(one: Difference, most: int = _SHOWN_FIELDS) -> str:
+    """Return one line: where, and at most so many of the fields that differ, before → after."""
     where = ",".join(f"{name}={value}" for name, value in one.tags.items() if value != "none")
     before, after = one.before or {}, one.after or {}
     names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
-    shown = "; ".join(f"{name}: {_said(before, name)} → {_said(after, name)}" for name in names[:_SHOWN_FIELDS])
-    more = f"; and {len(names) - _SHOWN_FIELDS} more" if len(names) > _SHOWN_FIELDS else ""
+    shown = "; ".join(f"{name}: {_said(before, name)} → {_said(after, name)}" for name in names[:most])
+    more = f"; and {len(names) - most} more" if len(names) > most else ""
     return f"  {one.kind} {one.measurement} {to_iso(one.time // 1000)[:19]}Z {where}: {shown}{more}"
 
 

@@ -41,6 +41,7 @@ def followers_of(settings: Settings, config: Path | None) -> list[Companion]:
         Companion(
             follow_command(settings.data_dir, config, name),
             "the follower" if len(names) == 1 else f"the follower into {name}",
+            unblocks=True,
         )
         for name in names
     ]

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from ..clock import SystemClock
 from ..errors import UsageError
 from ..recorder.control import ask
+from ..replayer.normalizers.registry import normalizers_of, problems_of
 from ..replayer.replay import Progress as ReplayProgress
 from ..replayer.replay import follow as follow_log
 from ..replayer.replay import home_zone, replay_to_output
@@ -72,10 +73,16 @@ def replay(settings: Settings, options: ReplayOptions) -> None:
         else:
             done = replay_range(settings, scope, to=options.target, adopt=options.adopt, stop=stop, watch=display.show)
     _summary(done, time.monotonic() - began, options.as_json, to_stdout=options.output != "-")
+    problems = problems_of(normalizers_of(settings))
+    if done.counts.failed:
+        where = "homeiq status tells which and why" if options.output is None else "homeiq -v shows a traceback"
+        say(f"normalizers failed on {done.counts.failed:,} events, which are set aside: {where}")
     if options.into is not None:
         prove(settings, Scope(), as_json=False)
         bucket = settings.influxdb.bucket
         say(f"to switch: set influxdb.bucket to {bucket}, or INFLUXDB_BUCKET={bucket}, and restart homeiq")
+    if done.counts.failed or problems:
+        raise SystemExit(1)  # everything else is done
 
 
 def _with_bucket(settings: Settings, bucket: str) -> Settings:
@@ -189,6 +196,9 @@ def _stop_on_signals() -> threading.Event:
 
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
+    signal.pthread_sigmask(
+        signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT}
+    )  # a recorder starts us with them blocked
     return stop
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..clock import DAY, to_iso, window_of
 from ..errors import LogError
 from ..recorder.control import ask
+from ..replayer.failures import sentence_in
 from ..replayer.ledger import Ledger
-from ..replayer.normalizers.registry import fingerprint, normalizers, with_retired
+from ..replayer.normalizers.registry import fingerprint, normalizers_of, problems_of, with_retired
 from ..replayer.replay import open_target, target_is_followed
 from ..settings import Settings
 from ..storage.log import require_log
@@ -25,10 +27,13 @@ def status(settings: Settings, *, as_json: bool) -> None:
     require_log(settings.data_dir)
     recorder = _recorder(settings.data_dir)
     targets = [_target(settings, name) for name in settings.all_targets()]
+    problems = problems_of(normalizers_of(settings))
     if as_json:
-        print_json({"data_dir": str(settings.data_dir), "recorder": recorder, "targets": targets})
+        print_json({"data_dir": str(settings.data_dir), "recorder": recorder, "targets": targets, "problems": problems})
         return
     _print_recorder(recorder)
+    for problem in problems:
+        print_line(f"problem    {problem}")
     for target in targets:
         _print_target(target)
 
@@ -59,6 +64,7 @@ def _target(settings: Settings, name: str) -> dict[str, Any]:
             "stale": dict(stale.most_common()),
             "changed": _changed(settings, ledger),
             "dead_letters": len(ledger.dead_letters()),
+            "failing": [asdict(failing) for failing in ledger.failing()],
         }
     finally:
         ledger.close()
@@ -72,7 +78,7 @@ def _changed(settings: Settings, ledger: Ledger) -> dict[str, dict[str, int]]:
 
     found: dict[str, dict[str, int]] = {}
     view: LogView | None = None
-    for normalizer in with_retired(normalizers(settings.section, settings.replay.choice(), settings.replay), ledger):
+    for normalizer in with_retired(normalizers_of(settings), ledger):
         now = fingerprint(normalizer)
         days = [
             window.start
@@ -120,6 +126,12 @@ def _print_target(target: dict[str, Any]) -> None:
         print_line(
             f"  changed: the normalizer {name}; {changed['windows']:,} windows with {changed['events']:,} events are as it"
             " made them before (homeiq replay --stale redoes them)"
+        )
+    for failing in target["failing"]:
+        said = sentence_in(failing["traceback"])
+        print_line(
+            f"  failed: the normalizer {failing['normalizer']} on {failing['count']:,} events, such as record"
+            f" {failing['seq']:,}: {said} (homeiq status --json has the traceback)"
         )
     if target["dead_letters"]:
         print_line(f"  refused: {target['dead_letters']:,} points (homeiq dead-letters)")

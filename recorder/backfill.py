@@ -180,6 +180,8 @@ class Backfill:
                     progress.done = True
             except SourceUnreachable as error:
                 progress.problem = str(error)
+                if self._historian.settled_at() is None:
+                    return False  # who listens says that the connection is gone, and a gap tells
             finally:
                 if progress.done or progress.upto > progress.since:
                     self._record(progress)

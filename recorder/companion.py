@@ -20,8 +20,20 @@ _STABLE_SECONDS = 60.0
 class Companion:
     """Keeps one command running. It has a process group of its own, so that Ctrl-C reaches the recorder alone."""
 
-    def __init__(self, command: Sequence[str], name: str, environment: Mapping[str, str] | None = None) -> None:
-        """`environment` is the command's, by default this process's own."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        name: str,
+        environment: Mapping[str, str] | None = None,
+        *,
+        unblocks: bool = False,
+    ) -> None:
+        """`environment` is the command's, by default this process's own.
+
+        `unblocks`: it is started with SIGTERM and SIGINT blocked, and unblocks them once it can handle them, so that
+        being asked to end while it still starts does not kill it.
+        """
+        self._blocked = {signal.SIGTERM, signal.SIGINT} if unblocks else set()
         self._command = command
         self._environment = environment
         self._name = name
@@ -38,9 +50,13 @@ class Companion:
         attempt = 0
         while not self._ending.is_set():
             started = asyncio.get_running_loop().time()
-            self._child = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.DEVNULL, env=self._environment, start_new_session=True
-            )
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, self._blocked)
+            try:
+                self._child = await asyncio.create_subprocess_exec(
+                    *self._command, stdin=asyncio.subprocess.DEVNULL, env=self._environment, start_new_session=True
+                )
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
             code = await self._child.wait()
             if self._ending.is_set():
                 return

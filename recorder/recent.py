@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from sys import intern
 from typing import Final
 
 from ..storage.record import Record
@@ -23,7 +24,7 @@ class Recent:
 
     def add(self, entity_id: str, time: int) -> None:
         """Remember a state."""
-        self._newer[time] = entity_id
+        self._newer[time] = intern(entity_id)  # one text for all states of an entity
         if len(self._newer) >= self._half:
             self._newer, self._older = {}, self._newer
 

@@ -24,7 +24,7 @@ from .home import Home
 from .ledger import Ledger
 from .marking import MEASUREMENT, oldest_kept
 from .normalizers.base import Normalizer
-from .normalizers.registry import fingerprint, normalizers, with_retired
+from .normalizers.registry import fingerprint, normalizers_of, problems_of, with_retired
 from .point import Point
 from .projection import window_points
 from .replay import open_target, target_is_followed
@@ -158,9 +158,9 @@ class _Reader:
         self.findings = Findings(self.target.title)
         self._settings = settings
         self._clock = clock
-        self._normalizers = with_retired(
-            normalizers(settings.section, settings.replay.choice(), settings.replay), self.ledger
-        )
+        found = normalizers_of(settings)
+        self.findings.problems += problems_of(found)
+        self._normalizers = with_retired(found, self.ledger)
         self._delivery = Delivery(self.target, None, clock, forever=False)
 
     def __enter__(self) -> _Reader:

@@ -27,7 +27,8 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-_CAP_SECONDS = 30.0
+_CAP_SECONDS = 4.0
+"""What is newest is to be seen within five seconds of a target's return."""
 _OPERATOR_SECONDS = 30.0
 _PATIENCE_SECONDS = 15.0
 _AHEAD = 2

@@ -26,12 +26,13 @@ from .marking import Marking, measurements_of, oldest_kept
 from .normalizers.base import Normalizer
 from .normalizers.registry import with_retired
 from .point import Point
+from .presence import find_changed, note_away
 from .repeat_track import track_of
 from .scope import Scope
 from .targets.base import Target
 from .tracks import Surroundings, Taken, Track
 from .window_replay import WindowReplay
-from .windows import Counts, home_of, whole_windows, windows_behind
+from .windows import Counts, home_of, windows_behind
 
 __all__ = ["Follower"]
 
@@ -126,26 +127,16 @@ class Follower:
         self._marking.check(measurements_of(self._normalizers, ledger), end)
         self._view = None
         self._home = home_of(self._view_with(position), self._normalizers, lambda: self._view_with(ledger.position))
-        around = Surroundings(self._home, self._view_with, self._target.replaces)
+        self._around = around = Surroundings(self._home, self._view_with, self._target.replaces)
         self._tracks = [track_of(normalizer, around) for normalizer in with_retired(self._normalizers, ledger)]
         for track in self._tracks:
-            self._find_changed(track, position)
+            find_changed(track, ledger, self._view_with, position)
+        note_away(self._tracks, ledger, position)
         self._remember_states()
         self._read_from(position)
         self._delivery.was_away()
         self._skip_backlog()
         _log.info("following the log into %s from record %d on", self._target.title, ledger.position + 1)
-
-    def _find_changed(self, track: Track, position: int) -> None:
-        """A normalizer that is new has nothing in the target yet; one that has changed redoes its newest day."""
-        ledger = self._ledger
-        if not ledger.measurements(track.name):
-            spans = whole_windows(self._view_with(position), track.normalizer, None, None) if position else []
-            stale = [(span.window, track.name, "its normalizer is new") for span in spans]
-            ledger.introduce(track.name, track.normalizer.measurements, stale)
-        changed = [w for w in ledger.windows("live", track.name) if w.fingerprint != track.fingerprint]
-        if changed:
-            ledger.mark_stale([(changed[-1].start, track.name, "its normalizer has changed")])
 
     def _remember_states(self) -> None:
         """Take over what the ledger says of the windows."""
@@ -237,7 +228,7 @@ class Follower:
     def _account(self, position: int, taken: dict[Track, Taken]) -> None:
         """Move the position, and mark what became stale on the way."""
         stale = [(start, track.name, reason) for track in taken for start, reason in taken[track].stale.items()]
-        self._ledger.advance(position, stale)
+        self._ledger.advance(position, stale, self._around.counts.take_failures())
         for track, found in taken.items():
             for start in found.stale:
                 track.set_stale(start, position)

@@ -21,86 +21,14 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import LogNotWritable
+from .failures import SCHEMA, Failing, Failure, Failures, add_failures, read_failures, set_failure
+from .ledger_rows import SCHEMA as TABLES
+from .ledger_rows import VERSION, DeadLetter, Request, WindowState
 
 __all__ = ["Ledger", "WindowState", "Request", "DeadLetter"]
-
-_VERSION = 2
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS target (
-    name TEXT PRIMARY KEY,
-    position INTEGER NOT NULL DEFAULT 0,
-    counter INTEGER NOT NULL DEFAULT 0,
-    was_empty INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS identity (id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS measurement (
-    target TEXT NOT NULL, normalizer TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (target, normalizer, name)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS window (
-    target TEXT NOT NULL, start INTEGER NOT NULL, normalizer TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('writing', 'done', 'live', 'stale')),
-    fingerprint TEXT NOT NULL, log_end INTEGER NOT NULL, reason TEXT NOT NULL DEFAULT '',
-    counter INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (target, start, normalizer)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS request (
-    id INTEGER PRIMARY KEY, target TEXT NOT NULL, scope TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')),
-    windows INTEGER NOT NULL DEFAULT 0, windows_done INTEGER NOT NULL DEFAULT 0, days INTEGER NOT NULL DEFAULT 0,
-    events INTEGER NOT NULL DEFAULT 0, points INTEGER NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE IF NOT EXISTS dead_letter (
-    target TEXT NOT NULL, normalizer TEXT NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, line TEXT NOT NULL,
-    reason TEXT NOT NULL, fingerprint TEXT NOT NULL, at INTEGER NOT NULL,
-    PRIMARY KEY (target, normalizer, seq, time, line)
-) WITHOUT ROWID;
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class WindowState:
-    """One row: see the module."""
-
-    start: int
-    normalizer: str
-    state: str
-    fingerprint: str
-    log_end: int
-    reason: str
-    counter: int
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A replay asked of the running follower; `scope` says of what, as scope.py writes it."""
-
-    id: int
-    scope: str
-    state: str
-    windows: int
-    windows_done: int
-    days: int
-    events: int
-    points: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A line that the target refused, with the record that it comes from and the target's reason."""
-
-    normalizer: str
-    seq: int
-    time: int
-    line: str
-    reason: str
-    fingerprint: str
-    at: int = 0
 
 
 class Ledger:
@@ -121,7 +49,7 @@ class Ledger:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
             self._forget_other_versions()
-            self._database.executescript(_SCHEMA)
+            self._database.executescript(TABLES + SCHEMA)
             self._database.execute("INSERT OR IGNORE INTO target (name) VALUES (?)", (target,))
             self._database.execute(
                 "INSERT INTO identity SELECT ? WHERE NOT EXISTS (SELECT 1 FROM identity)", (uuid.uuid4().hex,)
@@ -134,10 +62,10 @@ class Ledger:
     def _forget_other_versions(self) -> None:
         """A ledger of another layout is begun anew: the log has everything, the target is read back and compared."""
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
-        if version != _VERSION:
-            for table in ("target", "window", "request", "dead_letter"):
+        if version != VERSION:
+            for table in ("target", "window", "request", "dead_letter", "away", "failure"):
                 self._database.execute(f"DROP TABLE IF EXISTS {table}")
-            self._database.execute(f"PRAGMA user_version = {_VERSION}")
+            self._database.execute(f"PRAGMA user_version = {VERSION}")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -166,9 +94,10 @@ class Ledger:
         row = self._database.execute("SELECT position FROM target WHERE name = ?", (self.target,)).fetchone()
         return int(row[0])
 
-    def advance(self, position: int, stale: Iterable[tuple[int, str, str]]) -> None:
-        """Move the position, and mark windows (start, normalizer, reason) stale, both or neither."""
+    def advance(self, position: int, stale: Iterable[tuple[int, str, str]], failures: Failures | None = None) -> None:
+        """Move the position, mark windows (start, normalizer, reason) stale, and count failures: all or nothing."""
         with self._transaction():
+            add_failures(self._database, self.target, failures or {})
             self._mark_stale(stale)
             self._database.execute("UPDATE target SET position = ? WHERE name = ?", (position, self.target))
 
@@ -240,6 +169,33 @@ class Ledger:
             self.introduce(normalizer, sorted(new))
             self._met[normalizer] |= new
         return bool(new)
+
+    def go_away(self, normalizers: Iterable[str], position: int) -> None:
+        """Enter that the log is followed without these, from a position on where that is not entered yet."""
+        rows = [(self.target, name, position) for name in normalizers]
+        with self._transaction():
+            self._database.executemany("INSERT OR IGNORE INTO away VALUES (?, ?, ?)", rows)
+
+    def away_since(self, normalizer: str) -> int | None:
+        """Return the position from which on the log was followed without a normalizer; None if it always was with it."""
+        where = (self.target, normalizer)
+        row = self._database.execute("SELECT position FROM away WHERE target = ? AND normalizer = ?", where).fetchone()
+        return None if row is None else int(row[0])
+
+    def come_back(self, normalizer: str, stale: Iterable[tuple[int, str, str]]) -> None:
+        """Enter that a normalizer is there again, and which windows (start, normalizer, reason) lack something of it."""
+        with self._transaction():
+            self._mark_stale(stale)
+            self._database.execute("DELETE FROM away WHERE target = ? AND normalizer = ?", (self.target, normalizer))
+
+    def settle_failure(self, normalizer: str, start: int, failure: Failure | None) -> None:
+        """Enter on how many records of a window a normalizer failed, now that it was replayed as a whole."""
+        with self._transaction():
+            set_failure(self._database, self.target, (normalizer, start), failure)
+
+    def failing(self, since: int | None = None, until: int | None = None) -> list[Failing]:
+        """Return the normalizers that fail on records of windows that overlap [since, until)."""
+        return read_failures(self._database, self.target, since, until)
 
     def mark_stale(self, windows: Iterable[tuple[int, str, str]]) -> None:
         """Mark windows (start, normalizer, reason) stale; the first reason stays."""

@@ -42,6 +42,7 @@ class Marking:
         self._marked_at = float("-inf")
         self._touched: set[tuple[int, str]] = set()
         self._time = 0
+        self._held: bool | None = None
 
     def check(self, measurements: Sequence[str], log_end: int, *, adopt: bool = False) -> bool:
         """Find out what became of the target since it was last written to; tell whether windows have become stale.
@@ -53,7 +54,9 @@ class Marking:
             return False
         written = any(window.fingerprint for window in ledger.windows())
         if target.keeps_windows:
-            lost = written and not self._delivery.ask(lambda: target.holds(measurements))
+            held = self._delivery.ask(lambda: target.holds(measurements))
+            lost = written and not held and self._held is not False  # a log may make no points at all
+            self._held, self._marked_at = held, self._clock.monotonic()
             if lost:
                 self._begin_anew("the target was emptied", empty=True)
             return lost

@@ -9,10 +9,9 @@ two records that give the same point the one that ranks higher is believed.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
+from weakref import WeakSet
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +19,7 @@ import pyarrow.compute as pc
 from ..storage.reader import records_of
 from ..storage.record import COLUMNS, ORIGIN_RANK, Record
 from ..storage.view import LogView, chosen_rows
+from .failures import sentence_in, traceback_text
 from .home import Home
 from .normalizers.base import Fold, Normalizer, Reading, Reason, SetAside, Summarizer
 from .point import Point
@@ -42,9 +42,9 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+_said: WeakSet[Normalizer] = WeakSet()
 
 BATCH = 5_000
-_AHEAD = 4
 
 Rank = tuple[int, int, bytes]
 Candidate = tuple[Point, Record]
@@ -89,7 +89,7 @@ def _points_by_entity(
     for entities in wanted_entities(view, normalizer, start, end, counts):
         tables = scan_for(view, normalizer, COLUMNS, start=start, end=end, entities=entities)
         batch: list[Candidate] = []
-        for records in _in_order(_chosen(_read_ahead(tables), normalizer, counts)):
+        for records in _in_order(_chosen(tables, normalizer, counts)):
             # Copies of one point lie side by side; those at the end may have more in the next chunk.
             batch += normalized(records, normalizer, home, counts)
             ready, batch = _without_last_moment(batch)
@@ -107,18 +107,6 @@ def _chosen(tables: Iterable[pa.Table], normalizer: Normalizer, counts: Counts) 
             counts.events += table.num_rows - chosen.num_rows
             counts.set_aside(Reason.NOT_CHOSEN, table.num_rows - chosen.num_rows)
         yield chosen
-
-
-def _read_ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Yield tables, while a thread reads those that follow, which needs little of Python."""
-    with ThreadPoolExecutor(1, "reading") as thread:
-        following = deque(thread.submit(next, tables, None) for _ in range(_AHEAD))
-        try:
-            while (table := following.popleft().result()) is not None:
-                following.append(thread.submit(next, tables, None))
-                yield table
-        finally:
-            thread.shutdown(wait=True, cancel_futures=True)
 
 
 def _in_order(tables: Iterable[pa.Table]) -> Iterator[list[Record]]:
@@ -328,6 +316,10 @@ def last_word(normalizer: Normalizer, home: Home) -> Callable[[Sequence[Record]]
 
 def _failed(normalizer: Normalizer, record: Record, counts: Counts) -> None:
     """A normalizer has a bug, or is a user's own: the record stays in the log, and the rest goes on."""
-    if Reason.FAILED.value not in counts.reasons:
-        _log.exception("the normalizer %s failed on record %d, which is set aside", normalizer.name, record.seq)
-    counts.set_aside(Reason.FAILED)
+    if normalizer not in _said:
+        _said.add(normalizer)
+        text = traceback_text()
+        what = sentence_in(text)
+        _log.error("the normalizer %s failed on record %d, which is set aside: %s", normalizer.name, record.seq, what)
+        _log.debug("%s", text)
+    counts.fail(normalizer.name, record.time, record.seq)

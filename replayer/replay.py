@@ -8,13 +8,12 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from ..choice import Choice
 from ..clock import Clock, SystemClock
 from ..errors import Stopped, TargetLocked, UsageError
 from ..settings import Settings
@@ -25,7 +24,8 @@ from .delivery import Delivery
 from .follower import Follower
 from .ledger import Ledger
 from .marking import Marking, measurements_of, oldest_kept
-from .normalizers.registry import fingerprint, normalizers, with_retired
+from .normalizers.base import Normalizer, Reason
+from .normalizers.registry import fingerprint, normalizers_of, problems_of, with_retired
 from .projection import window_points
 from .scope import Scope
 from .targets.base import Target
@@ -92,15 +92,17 @@ def open_target(settings: Settings, name: str = "") -> Target:
     return EmbeddedTarget(settings.data_dir)
 
 
-def _choice(settings: Settings) -> Choice:
-    """Return what is projected; say what in it has no effect."""
-    choice = settings.replay.choice()
-    for event_type in choice.without_effect:
+def _normalizers(settings: Settings) -> Sequence[Normalizer]:
+    """Return the normalizers; say what in the settings has no effect, and which of the user's own can't be used."""
+    for event_type in settings.replay.choice().without_effect:
         _log.warning(
             "replay.exclude.event_types cannot leave out %s: exclude its domains, entities or entity_globs instead",
             event_type,
         )
-    return choice
+    found = normalizers_of(settings)
+    for problem in problems_of(found):
+        _log.warning("%s; the rest goes on without it", problem)
+    return found
 
 
 def home_zone(data_dir: Path) -> ZoneInfo:
@@ -198,7 +200,7 @@ class _Replay:
         self, settings: Settings, target: Target, ledger: Ledger, clock: Clock, stop: threading.Event, watch: Watch
     ) -> None:
         self._data_dir = settings.data_dir
-        self._normalizers = normalizers(settings.section, _choice(settings), settings.replay)
+        self._normalizers = _normalizers(settings)
         self._target = target
         self._ledger = ledger
         self._clock = clock
@@ -222,6 +224,9 @@ class _Replay:
                 number = self._ledger.ask(scope.to_json()) if number is None else number
                 done = _await_follower(self._ledger, number, self._stop, self._watch)
                 if done is not None:
+                    done.counts.set_aside(
+                        Reason.FAILED, sum(one.count for one in self._ledger.failing(scope.since, scope.until))
+                    )
                     return done
 
     def _run(self, scope: Scope, adopt: bool) -> Progress:
@@ -274,7 +279,7 @@ def replay_to_output(
     """Write the points with times in [since, until) as line protocol: no ledger, no lock. Raises TargetError, LogError."""
     progress = Progress()
     view = LogView(settings.data_dir)
-    known = normalizers(settings.section, _choice(settings), settings.replay)
+    known = _normalizers(settings)
     home = home_of(view, known)
     todo = [(normalizer, window) for normalizer in known for window in windows_between(view, normalizer, since, until)]
     todo.sort(key=lambda one: one[1].window)
@@ -308,13 +313,7 @@ def follow(settings: Settings, stop: threading.Event, *, to: str = "", clock: Cl
         with target_lock(settings.data_dir, target), collecting_seldom():
             delivery = Delivery(target, ledger, clock, forever=True, stop=stop)
             Follower(
-                *(
-                    settings.data_dir,
-                    target,
-                    ledger,
-                    delivery,
-                    normalizers(settings.section, _choice(settings), settings.replay),
-                ),
+                *(settings.data_dir, target, ledger, delivery, _normalizers(settings)),
                 *(settings.replay, clock, stop),
             ).run()
     finally:

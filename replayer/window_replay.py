@@ -117,6 +117,7 @@ class WindowReplay:
         ):
             yield from self._written(window, self._is_compared(known), ahead, writer)
         if not filtered:
+            self._ledger.settle_failure(name, start, counts.failures.pop((name, start), None))
             self._ledger.enter(start, name, "done", self._fingerprint, upto)
         elif known is not None:
             self._ledger.restore(known)

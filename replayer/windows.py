@@ -14,6 +14,7 @@ from ..storage.reader import records_of
 from ..storage.record import COLUMNS, Record
 from ..storage.view import LogView
 from .conditions import Conditions
+from .failures import Failure, Failures, traceback_text
 from .home import HOME_TYPES, Home
 from .ledger import Ledger
 from .normalizers.base import POLLED, SIGNS, Normalizer, Reads, Reason, Summarizer
@@ -50,10 +51,29 @@ class Counts:
     removed: int = 0
     stuck: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    failures: Failures = field(default_factory=dict)
+
+    @property
+    def failed(self) -> int:
+        """On how many records a normalizer failed."""
+        return self.reasons.get(Reason.FAILED.value, 0)
+
+    def fail(self, normalizer: str, time: int, seq: int) -> None:
+        """Count a record with this time on which a normalizer failed: its exception is being handled."""
+        self.set_aside(Reason.FAILED)
+        failure = self.failures.setdefault((normalizer, window_of(time)), Failure(0, seq, ""))
+        failure.count += 1
+        failure.traceback = failure.traceback or traceback_text()
+
+    def take_failures(self) -> Failures:
+        """Return the failures since the last time."""
+        taken, self.failures = self.failures, {}
+        return taken
 
     def set_aside(self, reason: Reason, count: int = 1) -> None:
         """Count records that give no point of their own."""
-        self.reasons[reason.value] = self.reasons.get(reason.value, 0) + count
+        if count:
+            self.reasons[reason.value] = self.reasons.get(reason.value, 0) + count
 
     def add(self, other: Counts) -> None:
         """Add what another replay did."""
@@ -65,6 +85,7 @@ class Counts:
         self.stuck += other.stuck
         for reason, count in other.reasons.items():
             self.reasons[reason] = self.reasons.get(reason, 0) + count
+        self.failures |= other.failures
 
 
 def home_of(view: LogView, normalizers: Sequence[Normalizer] = (), latest: Callable[[], LogView] | None = None) -> Home:

@@ -149,7 +149,7 @@ def _condition(
     if end is not None:
         conditions.append(pc.field("time") < pa.scalar(end, stamp))
     if event_types is not None:
-        conditions.append(pc.field("event_type").isin(list(event_types)))
+        conditions.append(pc.field("event_type").isin(pa.array(event_types, pa.string())))
     if entities is not None:
         first, last = entities
         if first is not None:

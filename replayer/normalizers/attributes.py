@@ -20,12 +20,11 @@ import orjson
 
 from ...verbatim import storable
 from ..point import LARGEST_STRING, Field, clean_name
-from .units import convert
+from .unit_attributes import UnitsOfAttributes
 
 __all__ = [
     "MOST_ATTRIBUTES",
     "AttributeFields",
-    "UnitsOfAttributes",
     "carries_credential",
     "is_credential_name",
     "json_text",
@@ -34,9 +33,6 @@ __all__ = [
 
 MOST_ATTRIBUTES: Final = 200
 """The first so many attributes of a state, by name, get fields of their own; the rest go to `attr_more_json`."""
-
-UnitsOfAttributes = dict[str, tuple[str, bool]]
-"""Attribute → its unit as received, and whether it is a difference."""
 
 _OWN_FIELD = frozenset({"friendly_name", "icon", "unit_of_measurement", "device_class"})
 _CREDENTIAL = re.compile(
@@ -91,11 +87,13 @@ class AttributeFields:
                     number = float(value)
                 except OverflowError:
                     number = math.inf
+                made = units.get(attribute) if units else None
+                if made is not None:
+                    number = made.of(number)
                 if number - number != 0.0:  # infinite, or not a number
                     self._leave_out("a number that is not finite, or beyond a float")
                     continue
-                unit = units.get(attribute) if units else None
-                fields[known[0]] = convert(number, unit[0], difference=unit[1]) if unit else number
+                fields[known[0]] = number
             else:
                 json = self._json(value)
                 if json is not None:
@@ -104,7 +102,7 @@ class AttributeFields:
     def _name(self, attribute: str) -> tuple[str, str, str, str] | None:
         """Return the names of an attribute's fields, by type; None if it is not to reach a target."""
         names = None
-        if attribute not in _OWN_FIELD and not _CREDENTIAL.search(attribute):
+        if attribute not in _OWN_FIELD and not is_credential_name(attribute):
             plain = f"attr_{attribute}_" if _ends_like_ours(attribute) else f"attr_{attribute}"
             text, boolean, json = (clean_name(f"{plain}_{kind}") for kind in ("str", "bool", "json"))
             names = (clean_name(plain), text, boolean, json)

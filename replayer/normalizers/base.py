@@ -46,6 +46,7 @@ class Reason(StrEnum):
     UNKNOWN_FORM = "what the service answered is not in a form that is known"
     NO_VALUE = "it holds no value of what is projected"
     NOT_CHOSEN = "the settings leave it out of what is projected (replay.include, replay.exclude)"
+    DROPPED = "a rule of the settings drops it (rules)"
     OUT_OF_REACH = "a point lies further from its record than the normalizer declares"
     FAILED = "the normalizer failed on it"
 
@@ -131,6 +132,9 @@ class Normalizer(ABC):
 
     reads: Reads
     """Which records it reads; may depend on its settings."""
+
+    source: str = ""
+    """The text of the file that it was read from; empty for one that is part of homeiq or of a plug-in."""
 
     choice: Choice = Choice()
     """Which of these are projected: what the settings say for all normalizers. A part of the fingerprint."""

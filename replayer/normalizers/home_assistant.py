@@ -17,43 +17,31 @@ from ...storage.record import Record
 from ...verbatim import loads, storable
 from ..home import HOME_TYPES, HomeView
 from ..point import NONE, Field, FieldBlock, Point, Series
-from .attributes import AttributeFields, UnitsOfAttributes, carries_credential
-from .base import Normalizer, Reads, Reason, SetAside
+from .attributes import AttributeFields, carries_credential
+from .base import Normalizer, NormalizerSettings, Reads, Reason, SetAside
+from .rules import EntityRules, Rule, Rules
 from .state_text import Change, Context, NewState, OldState, read_change
 from .states import state_of
-from .units import CONVERSIONS, convert
+from .unit_attributes import metric_attributes
+from .units import Conversion, conversion_of
 
-__all__ = ["MEASUREMENT", "NORMALIZER", "HomeAssistantNormalizer", "is_password", "number_of", "states_in"]
+__all__ = [
+    "MEASUREMENT",
+    "NORMALIZER",
+    "HomeAssistantNormalizer",
+    "HomeAssistantSettings",
+    "is_password",
+    "may_hide",
+    "number_of",
+    "states_in",
+]
 
 MEASUREMENT: Final = "home_assistant_events"
 
 _NUMBER = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _UNAVAILABLE = frozenset({"unavailable", "unknown"})
 
-_OF_HOME: Final = {
-    "current_temperature": False,
-    "temperature": False,
-    "target_temp_high": False,
-    "target_temp_low": False,
-    "min_temp": False,
-    "max_temp": False,
-    "target_temp_step": True,
-}
-"""Attributes that these entities give in the home's own unit of temperature, and whether one is a difference."""
-
 _DOMAINS_OF_TEXT: Final = frozenset({"input_text", "text"})
-
-_DOMAINS_OF_HOME: Final = frozenset({"climate", "water_heater"})
-
-_UNITS_OF_WEATHER: Final = {
-    "temperature": "temperature_unit",
-    "apparent_temperature": "temperature_unit",
-    "dew_point": "temperature_unit",
-    "pressure": "pressure_unit",
-    "wind_speed": "wind_speed_unit",
-    "wind_gust_speed": "wind_speed_unit",
-}
-"""Attributes of a weather entity, and the attribute that names the unit of each."""
 
 _WEATHER: Final = (
     ("temperature", "weather_temp"),
@@ -81,19 +69,28 @@ def number_of(text: str) -> float | None:
     return None
 
 
+class HomeAssistantSettings(NormalizerSettings):
+    """What a user wants otherwise: the list `rules` of homeiq.yaml."""
+
+    rules: tuple[Rule, ...] = ()
+
+
 class HomeAssistantNormalizer(Normalizer):
     """See the module."""
 
     name: ClassVar[str] = "home_assistant"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 6
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
     by_entity: ClassVar[bool] = True
     of_home: ClassVar[tuple[str, ...]] = (*HOME_TYPES, "weather")
     reads = Reads(sources=("home_assistant", "pushed"), event_types=("state_changed", "state"))
+    settings_model: ClassVar[type[NormalizerSettings]] = HomeAssistantSettings
+    settings: HomeAssistantSettings
 
     def __init__(self, section: Mapping[str, Any] | None = None) -> None:
         super().__init__(section)
         self.attributes = AttributeFields()
+        self._rules = Rules(self.settings.rules)
         self._series: dict[tuple[str, str, str, HomeView], Series] = {}
         self._described: dict[tuple[str, bytes, HomeView], _Described] = {}
         self._weather: tuple[Mapping[str, Field], FieldBlock] = ({}, FieldBlock())
@@ -118,7 +115,10 @@ class HomeAssistantNormalizer(Normalizer):
         if record.entity_id is None or new.get("state") is None:
             raise SetAside(Reason.INCOMPLETE, "there is no entity_id, or no state")
         change = Change(NewState(new["state"], context=_context(new.get("context"))), before)
-        return self._state(record, change, self._describe(record.entity_id, new.get("attributes"), home), home)
+        described = self._describe(record.entity_id, new.get("attributes"), home)
+        if may_hide(record, new):
+            described.password = True
+        return self._state(record, change, described, home)
 
     def _described_before(self, entity_id: str, attributes: bytes, home: HomeView) -> _Described | None:
         """Return what the text of an entity's attributes says; None if it must be read together with the rest.
@@ -146,19 +146,25 @@ class HomeAssistantNormalizer(Normalizer):
         if not isinstance(attributes, dict):
             attributes = {}
         named, others = FieldBlock(), FieldBlock()
+        domain, device_class = entity_id.partition(".")[0], attributes.get("device_class")
+        password = is_password(domain, attributes)
+        rules = self._rules.of(entity_id, device_class) if self._rules else None
         unit = attributes.get("unit_of_measurement")
-        if unit is not None:
-            named["unit_of_measurement_raw"] = raw = storable(str(unit)) or ""
-            conversion = CONVERSIONS.get(raw)
-            named["unit_of_measurement"] = conversion.metric if conversion else raw
+        raw = None if unit is None else _text(unit)
+        conversion = conversion_of(raw, device_class) if rules is None else None
+        shown = conversion.metric if conversion else raw
+        attributes, units = metric_attributes(domain, attributes, home)
+        if rules is not None:
+            shown = rules.measured("", None, raw).unit
+            attributes, units = rules.attributes(attributes, units)
+        if raw is not None:
+            named["unit_of_measurement_raw"] = raw
+        if shown is not None:
+            named["unit_of_measurement"] = shown
         for name in ("friendly_name", "icon"):
             value = attributes.get(name)
             if value is not None:
                 named[name] = _text(value)
-        domain = entity_id.partition(".")[0]
-        units = _units_of(domain, attributes, home)
-        if units is not None and domain == "weather":
-            attributes = attributes | {name: _metric(attributes.get(name)) for name in _UNITS_OF_WEATHER.values()}
         self.attributes.add(attributes, units, others)
         facts = home.entity(entity_id)
         for name, fact in (
@@ -168,18 +174,13 @@ class HomeAssistantNormalizer(Normalizer):
         ):
             if fact is not None:
                 others[name] = fact
-        device_class = attributes.get("device_class")
-        return _Described(
-            entity_id,
-            unit if type(unit) is str else None,
-            named,
-            others,
-            NONE if device_class is None else str(device_class),
-            is_password(domain, attributes),
-        )
+        known = NONE if device_class is None else str(device_class)
+        return _Described(entity_id, raw, conversion, rules, named, others, known, password)
 
     def _state(self, record: Record, change: Change, described: _Described, home: HomeView) -> Point:
-        new, old = change.new_state, change.old_state
+        new, old, rules = change.new_state, change.old_state, described.rules
+        if rules is not None and rules.drops:
+            raise SetAside(Reason.DROPPED)
         state = _text(new.state)
         fields: dict[str, Field] = {"origin": record.origin}
         available = state not in _UNAVAILABLE
@@ -187,8 +188,12 @@ class HomeAssistantNormalizer(Normalizer):
         if not hidden:
             fields["state"] = state
         number = number_of(state) if available and not hidden else None
-        if number is not None:
-            fields["value"] = number if described.unit is None else convert(number, described.unit)
+        if rules is not None and not hidden:
+            number = rules.measured(state, number, described.unit).value
+        elif number is not None and described.conversion is not None:
+            number = described.conversion.of(number)
+        if number is not None and number - number == 0.0:  # not beyond a float
+            fields["value"] = number
         fields["available"] = available
         fields["removed"] = False
         if old is not None:
@@ -205,6 +210,8 @@ class HomeAssistantNormalizer(Normalizer):
         if old is not None:
             _add_old(fields, None, old)
         described = self._describe(record.entity_id, None, home)
+        if described.rules is not None and described.rules.drops:
+            raise SetAside(Reason.DROPPED)
         return self._point(record, described, (fields, _context_fields(context), described.others), home)
 
     def _point(
@@ -257,6 +264,8 @@ class _Described:
 
     entity_id: str
     unit: str | None
+    conversion: Conversion | None
+    rules: EntityRules | None
     named: FieldBlock
     others: FieldBlock
     device_class: str
@@ -308,6 +317,14 @@ def is_password(domain: str, attributes: Any) -> bool:
     return domain in _DOMAINS_OF_TEXT and isinstance(attributes, dict) and attributes.get("mode") == "password"
 
 
+def may_hide(record: Record, state: Mapping[str, Any]) -> bool:
+    """Tell whether a row of the history may be a password: Home Assistant's recorder does not keep the attribute `mode`."""
+    if record.event_type != "state" or "context" in state:
+        return False
+    domain, attributes = (record.entity_id or "").partition(".")[0], state.get("attributes")
+    return domain in _DOMAINS_OF_TEXT and not (isinstance(attributes, dict) and "mode" in attributes)
+
+
 def _old_state(entity_id: str | None, content: Any) -> OldState | None:
     if not isinstance(content, dict):
         return None
@@ -344,21 +361,6 @@ def _context_fields(context: Context | None) -> dict[str, Field]:
             if type(value) is str:
                 fields[name] = _text(value)
     return fields
-
-
-def _units_of(domain: str, attributes: dict[str, Any], home: HomeView) -> UnitsOfAttributes | None:
-    """Return which attributes carry which unit that is not metric."""
-    if domain == "weather":
-        found = {name: attributes.get(unit) for name, unit in _UNITS_OF_WEATHER.items()}
-        return {name: (unit, False) for name, unit in found.items() if isinstance(unit, str) and unit in CONVERSIONS}
-    if domain not in _DOMAINS_OF_HOME or home.temperature_unit not in CONVERSIONS:
-        return None
-    return {name: (home.temperature_unit, difference) for name, difference in _OF_HOME.items()}
-
-
-def _metric(unit: Any) -> Any:
-    conversion = CONVERSIONS.get(unit) if isinstance(unit, str) else None
-    return conversion.metric if conversion else unit
 
 
 NORMALIZER: Final = HomeAssistantNormalizer

@@ -24,7 +24,7 @@ from ..home import HomeView
 from ..point import LARGEST_STRING, Field, Point, Series, clean_name
 from .attributes import carries_credential, is_credential_name, without_credentials
 from .base import Normalizer, Reads, Reason, SetAside
-from .home_assistant import MEASUREMENT, is_password, states_in
+from .home_assistant import MEASUREMENT, is_password, may_hide, states_in
 from .states import STATES
 
 __all__ = ["HomeAssistantLayout", "digits_in"]
@@ -89,7 +89,9 @@ class HomeAssistantLayout(Normalizer):
         attributes = attributes if isinstance(attributes, dict) else {}
         override, ignored = self._options_of(entity_id)
         measurement, without = self._measurement(entity_id, attributes, override)
-        hidden = is_password(entity_id.partition(".")[0], attributes) or carries_credential(state)
+        hidden = (
+            is_password(entity_id.partition(".")[0], attributes) or may_hide(record, said) or carries_credential(state)
+        )
         fields = {} if hidden else _of_state(state)
         self._add_attributes(fields, attributes, {*without, *ignored, *self._tag_attributes})
         if not fields:

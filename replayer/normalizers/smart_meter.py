@@ -56,7 +56,7 @@ class SmartMeterNormalizer(Summarizer):
     """See the module."""
 
     name: ClassVar[str] = "smart_meter"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     measurements: ClassVar[tuple[str, ...]] = ("smart_meter", "smart_meter_circuit")
     ahead: ClassVar[int] = AHEAD
     settings_model: ClassVar[type[NormalizerSettings]] = SmartMeterSettings

@@ -93,7 +93,7 @@ class WeatherNormalizer(Normalizer):
     """See the module."""
 
     name: ClassVar[str] = "weather"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     measurements: ClassVar[tuple[str, ...]] = (MEASUREMENT,)
     ahead: ClassVar[int] = _HOUR
     back: ClassVar[int] = DAY

@@ -15,7 +15,8 @@ __all__ = ["Ghost", "Stored", "Target", "WindowWriter"]
 class Stored(NamedTuple):
     """A point as a target holds it: only the tags and fields that it has, its time in nanoseconds UTC.
 
-    A number comes as an int or a float, whatever its type there. One without the field `origin` is not ours.
+    A number comes as an int or a float, whatever its type there: a float of 2^53 or more as an int that rounds to it. One
+    without the field `origin` is not ours.
     """
 
     measurement: str
@@ -71,6 +72,9 @@ class Target(ABC):
 
     retention: int | None = None
     """It keeps points for so long (microseconds), None: for ever. Known once `connect` has returned."""
+
+    cannot: tuple[str, ...] = ()
+    """For a person, one sentence for each thing that it can't do and others of its kind can; known as `reads` is."""
 
     replaces: ClassVar[bool] = True
     """A point that is written live takes the place of one with the same key. Fields that it lacks stay."""

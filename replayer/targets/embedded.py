@@ -17,13 +17,14 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...clock import window_of
+from ...clock import DAY, window_of
 from ...errors import TargetUnreachable
 from ...storage.files import Files
 from ...storage.manifest import SegmentName, segment_name
 from ...storage.points import all_parts, points_folder, valid_parts
 from ..point import Point
-from .base import Target, WindowWriter
+from .base import Stored, Target, WindowWriter
+from .embedded_reading import held_between, windows_of
 
 __all__ = ["EmbeddedTarget"]
 
@@ -39,6 +40,8 @@ class EmbeddedTarget(Target):
     live_seconds = 2.0
 
     replaces = False
+
+    reads = True
 
     keeps_windows = True
 
@@ -94,6 +97,26 @@ class EmbeddedTarget(Target):
             elif upto < last:  # nothing speaks for records behind `upto`: what is written of them later is to be seen
                 self._files.replace(whole, folder / segment_name(1, upto, generation))
 
+    def read(self, measurements: Sequence[str], start: int, end: int) -> Iterator[Stored]:
+        """Yield the points of these measurements with times in [start, end) (microseconds UTC); see Target.read."""
+        with self._reading():
+            yield from held_between(self._folder, measurements, start, end)
+
+    def latest(self, measurement: str) -> Stored | None:
+        """Return the point of a measurement with the greatest time."""
+        for window in reversed(windows_of(self._folder)):
+            with self._reading():
+                points = held_between(self._folder, [measurement], window, window + DAY)
+                last = max(points, key=lambda stored: stored.time, default=None)
+            if last is not None:
+                return last
+        return None
+
+    def holds(self, measurements: Sequence[str]) -> bool:
+        """Tell whether there is any point of these measurements."""
+        windows = reversed(windows_of(self._folder))
+        return any(True for window in windows for _ in self.read(measurements, window, window + DAY))
+
     def close(self) -> None:
         """There is nothing to give back."""
 
@@ -118,6 +141,17 @@ class EmbeddedTarget(Target):
         name = segment_name(merged[0].first, merged[-1].last, generation)
         self._files.write_whole(folder / name, _file_of(tables))
         self._remove(merged)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise TargetUnreachable(
+                f"{self.title} cannot be read: {error.strerror or error}",
+                hint="give read permission there, or move away what is broken",
+                place=str(self._folder),
+            ) from None
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

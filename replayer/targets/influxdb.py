@@ -1,34 +1,37 @@
 """InfluxDB 2.x, and 1.8 by its 2.x API (there the token is `user:password`, the bucket `database` or `database/policy`).
 
-Written synchronously, as bytes, with integer nanoseconds. What the answers mean is in
-https://docs.influxdata.com/influxdb/v2/api/#operation/PostWrite; what 1.8.10 and 2.7 were seen to answer is in
-docs/decisions/0005-delivery.md.
+Written synchronously, as bytes, with integer nanoseconds; read back by InfluxQL, which both serve. 2.x deletes by
+`/api/v2/delete`, 1.8 by InfluxQL. What each kind of server can do is in docs/targets.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from http import HTTPStatus
-from typing import Any, cast
+from typing import cast
 from urllib.parse import urlsplit
 
-import orjson
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError, LocationParseError
 
-from ...errors import BatchTooLarge, LinesRefused, TargetBusy, TargetError, TargetRefused, TargetUnreachable
+from ...errors import BatchTooLarge, LinesRefused, TargetRefused
 from ...settings import InfluxDBSettings
 from ..point import Point, line
-from .base import Target, WindowWriter
+from .base import Ghost, Stored, Target, WindowWriter
+from .influxdb_answers import asking_error, reason_of, unreachable, writing_error
+from .influxdb_http import InfluxDBRequests
+from .influxdb_kind import find_out
+from .influxql import any_point, bounds, delete, last_points, moment, points_between, points_of, predicate, tag_keys
 
 __all__ = ["InfluxDBTarget"]
 
 _NANOSECONDS = cast(WritePrecision, WritePrecision.NS)
-_RETRY_AFTER_CAP = 300.0
+_STATEMENTS = 100
+"""Deletes of 1.8 in one request; it does some 500 a second."""
+
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -40,6 +43,7 @@ class InfluxDBTarget(Target):
         self.batch = settings.batch_lines  # type: ignore[misc]
         self.name = f"influxdb {settings.url} {settings.org} {settings.bucket}"
         self.title = f"InfluxDB at {settings.url}, bucket {settings.bucket}"
+        self.product = "InfluxDB"
         local = urlsplit(settings.url).hostname in _LOOPBACK
         self._client = InfluxDBClient(
             url=settings.url,
@@ -50,12 +54,17 @@ class InfluxDBTarget(Target):
             retries=False,
         )
         self._writer = self._client.write_api(write_options=SYNCHRONOUS)
+        self._requests = InfluxDBRequests(settings, self._client.api_client.rest_client.pool_manager)
 
     def connect(self, position: int) -> None:
-        """Write nothing, which needs the same rights as writing something."""
+        """Write nothing, which needs the same rights as writing something; find out what else it can do."""
         del position  # a point written again replaces itself
         with suppress(LinesRefused):  # 2.x answers, to whom it lets in: 400, "writing requires points"
             self._send(b"")
+        known = find_out(self._settings, self._requests)
+        self.product, self.retention, self.cannot = known.product, known.retention, known.cannot
+        self.reads, self.deletes = known.reads, known.deletes
+        self.deletes_exactly = known.deletes and known.major == 1
 
     def prepare(self, points: Sequence[Point]) -> None:
         """Make the points' lines."""
@@ -82,6 +91,57 @@ class InfluxDBTarget(Target):
         del start, upto, normalizer
         yield self
 
+    def read(self, measurements: Sequence[str], start: int, end: int) -> Iterator[Stored]:
+        """Yield the points of these measurements with times in [start, end) (microseconds UTC); see Target.read."""
+        within = bounds(start, end)
+        if within is None:
+            return
+        for measurement in measurements:
+            yield from points_of(self._requests.query(points_between(measurement, *within)))
+
+    def latest(self, measurement: str) -> Stored | None:
+        """Return the point of a measurement with the greatest time; it looks at each of its series."""
+        points = points_of(self._requests.query(last_points(measurement)))
+        return max(points, key=lambda stored: stored.time, default=None)
+
+    def holds(self, measurements: Sequence[str]) -> bool:
+        """Tell whether there is any point of these measurements."""
+        return any(
+            result.get("series")
+            for quick in (True, False)
+            for measurement in measurements
+            for result in self._requests.query(any_point(measurement, quick=quick))
+        )
+
+    def delete(self, ghosts: Sequence[Ghost]) -> None:
+        """Remove points; on 2.x also from series that have other tags besides."""
+        if self.deletes_exactly:
+            self._delete_exactly(ghosts)
+        elif self.deletes:
+            for ghost in ghosts:
+                self._delete(ghost)
+        else:
+            super().delete(ghosts)
+
+    def _delete(self, ghost: Ghost) -> None:
+        settings = self._settings
+        body = {"start": moment(ghost.first), "stop": moment(ghost.last), "predicate": predicate(ghost)}
+        answer = self._requests.post("/api/v2/delete", body, org=settings.org, bucket=settings.bucket)
+        if answer.status != 204:
+            reason = reason_of(answer.body, f"HTTP {answer.status}")
+            raise asking_error(settings, answer.status, answer.headers, reason, "delete")
+
+    def _delete_exactly(self, ghosts: Sequence[Ghost]) -> None:
+        if not ghosts:
+            return
+        keys: dict[str, list[str]] = {}
+        for result in self._requests.query(tag_keys(sorted({ghost.measurement for ghost in ghosts}))):
+            for series in result.get("series", ()):
+                keys.setdefault(series["name"], []).extend(key for (key,) in series["values"])
+        for start in range(0, len(ghosts), _STATEMENTS):
+            some = ghosts[start : start + _STATEMENTS]
+            self._requests.do("; ".join(delete(one, keys.get(one.measurement, ())) for one in some), "delete")
+
     def close(self) -> None:
         """Close the connections."""
         self._writer.close()  # type: ignore[no-untyped-call]
@@ -92,69 +152,9 @@ class InfluxDBTarget(Target):
         try:
             self._writer.write(settings.bucket, settings.org, content, write_precision=_NANOSECONDS)
         except ApiException as error:
-            raise self._meaning(error) from None
+            reason = reason_of(error.body, error.reason or "")
+            raise writing_error(settings, error.status, error.headers, reason) from None
         except LocationParseError as error:
             raise TargetRefused(f"influxdb.url is not an address ({error})", hint="set influxdb.url") from None
         except (HTTPError, OSError) as error:
-            raise TargetUnreachable(
-                f"InfluxDB at {settings.url} cannot be reached ({_short(error)})",
-                hint="check influxdb.url, or INFLUXDB_URL",
-                place=settings.url,
-            ) from None
-
-    def _meaning(self, error: ApiException) -> TargetError:
-        settings, place = self._settings, self._settings.url
-        reason = _reason(error)
-        match error.status:
-            case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-                return TargetRefused(
-                    f"InfluxDB at {place} refuses the token ({reason})",
-                    hint="set influxdb.token, or INFLUXDB_TOKEN, to one that may write to"
-                    f" bucket {settings.bucket} (on 1.8: user:password)",
-                    place=place,
-                )
-            case HTTPStatus.NOT_FOUND:
-                return TargetRefused(
-                    f"InfluxDB at {place} has no such organisation or bucket ({reason})",
-                    hint=f"check influxdb.org ({settings.org}) and influxdb.bucket ({settings.bucket}), or make the bucket:"
-                    f" influx bucket create --org {settings.org} --name {settings.bucket}"
-                    f" (on 1.8: CREATE DATABASE {settings.bucket.partition('/')[0]})",
-                    place=place,
-                )
-            case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                return BatchTooLarge(reason, place=place)
-            case HTTPStatus.BAD_REQUEST | HTTPStatus.UNPROCESSABLE_ENTITY:
-                return LinesRefused(reason, place=place)
-            case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.SERVICE_UNAVAILABLE:
-                return TargetBusy(
-                    f"InfluxDB at {place} is busy ({reason})", retry_after=_retry_after(error.headers), place=place
-                )
-            case _:
-                return TargetUnreachable(f"InfluxDB at {place} answers HTTP {error.status} ({reason})", place=place)
-
-
-def _reason(error: ApiException) -> str:
-    """Return the server's own words: 2.x answers with `message`, 1.8 with `error`."""
-    body = error.body
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or error.reason or "")
-    try:
-        answer = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text.strip()[:500]
-    if isinstance(answer, dict):
-        return str(answer.get("message") or answer.get("error") or text)[:500]
-    return text[:500]
-
-
-def _retry_after(headers: Any) -> float:
-    try:
-        seconds = float(headers.get("Retry-After", 0))
-    except (AttributeError, TypeError, ValueError):
-        return 0.0
-    return min(seconds, _RETRY_AFTER_CAP) if seconds > 0 else 0.0
-
-
-def _short(error: Exception) -> str:
-    cause = getattr(error, "reason", None) or error
-    text = str(cause).partition(": ")[2] or str(cause)
-    return text[:200]
+            raise unreachable(settings, error) from None

@@ -179,3 +179,66 @@ def test_each_connector_is_named_as_its_module() -> None:
         assert kind.__module__ == f"homeiq.connectors.{name}"
     for name in ("base", "registry", "home_assistant", "simulated", "no_such", "a.b", ""):
         assert connector_class(name) is None
+
+
+# --- rules, and normalizers of a user's own ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rules: {drop: true}", "rules in {file} cannot be read: input should be a valid list"),
+        ("rules: [{drp: true}]", "rule 1 of rules cannot be read: it takes no drp: did you mean drop?"),
+        (
+            "rules:\n  - {drop: true, domain: light}\n  - {convert: {to: parsec}}",
+            "rule 2 of rules cannot be read: convert: 'parsec' is no unit that is known",
+        ),
+    ],
+)
+def test_a_rule_that_cannot_be_read_is_named(text: str, said: str) -> None:
+    config(text)
+    assert refused() == said.replace("{file}", str(Path.cwd() / "homeiq.yaml"))
+
+
+def test_rules_may_come_from_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMEIQ_RULES", '[{"drop": true, "domain": "light"}]')
+    assert load_settings().rules == [{"drop": True, "domain": "light"}]
+    monkeypatch.setenv("HOMEIQ_RULES", '[{"drop": true}]')
+    assert refused().startswith("rule 1 of rules cannot be read: drop needs an entity")
+
+
+def test_the_folder_of_normalizers_is_beside_the_file_or_where_it_is_said_to_be(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert load_settings().normalizers_dir is None
+    config("")
+    assert load_settings().normalizers_dir is None
+    (tmp_path / "normalizers").mkdir()
+    assert load_settings().normalizers_dir == tmp_path / "normalizers"
+    config("normalizers_dir: mine")
+    assert load_settings().normalizers_dir == tmp_path / "mine", "relative to the file; it need not be there"
+    monkeypatch.setenv("HOMEIQ_NORMALIZERS_DIR", str(tmp_path / "other"))
+    assert load_settings().normalizers_dir == tmp_path / "other"
+
+
+def test_a_section_of_a_users_normalizer_is_known_and_its_file_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / "normalizers").mkdir()
+    (tmp_path / "normalizers" / "solar.py").write_text("raise SystemExit('it was run')")
+    config("solar: {panels: 7}\nrules: [{drop: true, domain: light}]")
+    assert load_settings().section("solar") == {"panels": 7}
+    (tmp_path / "normalizers" / "weather.py").write_text("")
+    config("weather: {provider: open_meteo, panels: 7}")
+    load_settings()
+    config("weather: {provider: nobody, panels: 7}")
+    assert "weather.provider in" in refused()
+    config("sollar: {panels: 7}")
+    assert refused().startswith("sollar in ")
+    config("solar: {panels: 7}\nnormalizers_dir: away")
+    load_settings()  # nobody knows whose section it is: the folder is said to be missing where it is needed
+    script = (
+        "import sys; from homeiq.commands.configuration import load_settings; load_settings();"
+        "print([name for name in ('pyarrow', 'duckdb', 'influxdb_client', 'aiohttp') if name in sys.modules])"
+    )
+    config("solar: {panels: 7}\nrules: [{drop: true, domain: light}]")
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

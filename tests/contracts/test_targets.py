@@ -2,167 +2,22 @@
 
 import itertools
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from homeiq.clock import DAY, ManualClock
-from homeiq.errors import TargetRefused, TargetUnreachable
+from homeiq.errors import TargetRefused
 from homeiq.replayer.delivery import Delivery
 from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.point import Point, Series, clean_name
 from homeiq.replayer.targets.base import Target
-from homeiq.replayer.targets.embedded import EmbeddedTarget
-from homeiq.replayer.targets.influxdb import InfluxDBTarget
-from homeiq.replayer.targets.line_protocol import LineProtocolTarget
-from homeiq.settings import InfluxDBSettings
-from homeiq.storage.sql import query
-from pydantic import SecretStr
 
-from servers.influxdb import InfluxDBServer
-from servers.influxdb2 import InfluxDB2
-from servers.line_protocol import parse
-from servers.ports import free_port
-
-Content = dict[tuple[str, frozenset[tuple[str, str]], int], dict[str, Any]]
+from contracts.kept import Content, InfluxDB1, Kept, LineProtocol
 
 START = 20_780 * DAY
-
-
-class Kept(ABC):
-    """One kind of target, and another way to see what it holds."""
-
-    unreachable: tuple[type[Exception], Callable[[], Target]]
-    """The error for an address where there is nothing, and a target with such an address."""
-
-    elsewhere: Callable[[], Target] | None = None
-    """A target with a right address and a database that is missing."""
-
-    types_conflict = False
-    """Whether a field that has had another type is refused."""
-
-    def __init__(self) -> None:
-        self.target = self.open()
-
-    @abstractmethod
-    def open(self) -> Target:
-        """Return a target that has not connected yet."""
-
-    @abstractmethod
-    def read(self) -> Content:
-        """Return what it holds, each point once; ends the writing."""
-
-    def close(self) -> None:
-        """Give back what it holds."""
-        self.target.close()
-
-
-class InfluxDB1(Kept):
-    """InfluxDB 1.8, by its 2.x API."""
-
-    types_conflict = True
-
-    def __init__(self, server: InfluxDBServer, database: str) -> None:
-        self._server, self._database = server, database
-        self.unreachable = TargetUnreachable, lambda: self._with(f"http://127.0.0.1:{free_port()}", database)
-        self.elsewhere = lambda: self._with(server.url, "missing")
-        super().__init__()
-
-    def _with(self, url: str, database: str) -> Target:
-        return InfluxDBTarget(InfluxDBSettings(url=url, token=SecretStr("any"), bucket=database))
-
-    def open(self) -> Target:
-        return self._with(self._server.url, self._database)
-
-    def read(self) -> Content:
-        return self._server.read_back(self._database)
-
-
-class Fake2(Kept):
-    """What answers as InfluxDB 2.7 does."""
-
-    types_conflict = True
-
-    def __init__(self, server: InfluxDB2) -> None:
-        self._server = server
-        server.content.clear()
-        self.unreachable = TargetUnreachable, lambda: self._with(url=f"http://127.0.0.1:{free_port()}")
-        self.elsewhere = lambda: self._with(bucket="missing")
-        super().__init__()
-
-    def _with(self, **changed: Any) -> Target:
-        right = {"url": self._server.url, "token": SecretStr(self._server.token), "org": self._server.org}
-        return InfluxDBTarget(InfluxDBSettings(**(right | {"bucket": self._server.bucket} | changed)))
-
-    def open(self) -> Target:
-        return self._with()
-
-    def read(self) -> Content:
-        return self._server.content
-
-
-class Embedded(Kept):
-    """Files of the data folder, read by `homeiq sql`."""
-
-    def __init__(self, folder: Path) -> None:
-        (folder / "log").mkdir()
-        (folder / "file").write_text("no folder")
-        self._folder = folder
-        self.unreachable = TargetUnreachable, lambda: EmbeddedTarget(folder / "file")
-        super().__init__()
-
-    def open(self) -> Target:
-        return EmbeddedTarget(self._folder)
-
-    def read(self) -> Content:
-        table = query(self._folder, "SELECT * REPLACE (epoch_us(time) AS time) FROM points")
-        assert table is not None
-        content: Content = {}
-        for row in table.to_pylist():
-            measurement, time, fields = (row.pop(name) for name in ("measurement", "time", "fields"))
-            tags = frozenset((name, value) for name, value in row.items() if value is not None)
-            assert (measurement, tags, time * 1000) not in content
-            content[measurement, tags, time * 1000] = orjson.loads(fields)
-        return content
-
-
-class LineProtocol(Kept):
-    """A file of line protocol."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "points.lp"
-        self.unreachable = TargetRefused, lambda: LineProtocolTarget(str(folder / "missing" / "points.lp"))
-        super().__init__()
-
-    def open(self) -> Target:
-        return LineProtocolTarget(str(self._path))
-
-    def read(self) -> Content:
-        self.target.close()
-        return parse(self._path.read_bytes().decode())
-
-
-@pytest.fixture(scope="module")
-def influxdb_2() -> Iterator[InfluxDB2]:
-    server = InfluxDB2()
-    yield server
-    server.close()
-
-
-@pytest.fixture(params=["influxdb 1.8", "influxdb 2", "embedded", "line protocol"])
-def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
-    if request.param == "influxdb 1.8":
-        made: Kept = InfluxDB1(request.getfixturevalue("influxdb"), request.getfixturevalue("influx_database"))
-    elif request.param == "influxdb 2":
-        made = Fake2(request.getfixturevalue("influxdb_2"))
-    else:
-        made = Embedded(tmp_path) if request.param == "embedded" else LineProtocol(tmp_path)
-    yield made
-    made.close()
 
 
 def series(**tags: str) -> Series:

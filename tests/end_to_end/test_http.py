@@ -109,8 +109,9 @@ def test_the_old_services_curl_becomes_a_point(tmp_path: Path) -> None:
         answer = request("POST", f"{url}/events", body=CURL, headers={"Content-Type": "application/json"})
         assert answer.status == 201
         seq = answer.json()["first_seq"]
-        wait_for("the point", lambda: homeiq.sql("SELECT 1 FROM points"), 60)
-        (point,) = homeiq.sql("SELECT entity_id, fields->>'value' AS value, fields->>'origin' AS origin FROM points")
+        points = "FROM points WHERE measurement = 'home_assistant_events'"
+        wait_for("the point", lambda: homeiq.sql(f"SELECT 1 {points}"), 60)
+        (point,) = homeiq.sql(f"SELECT entity_id, fields->>'value' AS value, fields->>'origin' AS origin {points}")
         assert point == {"entity_id": "sensor.x", "value": "21.5", "origin": "manual"}
         (state,) = homeiq.sql("SELECT seq, state, value, attributes->>'unit_of_measurement' AS unit FROM states")
         assert state == {"seq": seq, "state": "21.5", "value": 21.5, "unit": "°C"}

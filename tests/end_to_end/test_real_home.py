@@ -76,7 +76,8 @@ def test_recorded_once_verbatim_and_projected_exactly(
         wanted = parse(output)
         assert influxdb.read_back(database) == wanted
         live = homeiq.sql("SELECT count(*) AS n FROM events WHERE event_type = 'state_changed'")[0]["n"]
-        made = sum(1 for fields in wanted.values() if fields["origin"] == "live")
+        states = [fields for key, fields in wanted.items() if key[0] == "home_assistant_events"]
+        made = sum(1 for fields in states if fields["origin"] == "live")
         assert made == live, "every live state_changed gives exactly one point"
 
 

@@ -58,7 +58,7 @@ def test_a_wrong_normalizer_is_repaired_by_a_replay(
     target = InfluxDBSettings(url=influxdb.url, token="any", bucket=influx_database)
     settings = Settings(data_dir=tmp_path / "data", influxdb=target)
     with monkeypatch.context() as wrong:
-        wrong.setattr(normalizer, "_units_of", lambda domain, attributes, home: None)
+        wrong.setattr(normalizer, "metric_attributes", lambda domain, attributes, home: (attributes, None))
         replay(settings)
     before = influxdb.read_back(influx_database)
     temperatures = {fields["attr_temperature"] for fields in before.values() if "attr_temperature" in fields}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from homeiq.clock import from_iso
 
 from servers.homeiq import Homeiq, wait_for
 from servers.ports import free_port
@@ -80,7 +81,8 @@ def test_utilities_are_recorded_and_hurt_nobody(service: Service, tmp_path: Path
         assert {name for name in now if now[name]["connected"]} == {"home_assistant", "weather", "calendar"}
         assert "check air_quality.api_key" in now["air_quality"]["reason"]
         assert "HTTP 503" in now["electricity_pricing"]["reason"]
-        assert now["electricity_pricing"]["next_poll"] - now["electricity_pricing"]["last_poll"] >= 3_600_000_000
+        price = now["electricity_pricing"]
+        assert from_iso(price["next_poll"]) - from_iso(price["last_poll"]) >= 3_600_000_000
         assert "set carbon_intensity.password in homeiq.yaml" in now["carbon_intensity"]["reason"]
         assert not now["carbon_intensity"]["configured"]
         assert "cannot be reached (connection refused)" in now["smart_meter"]["reason"]

@@ -306,3 +306,12 @@ def test_gaps_that_lie_near_are_one_range() -> None:
         Range(1_500 * SECOND, 2_015 * SECOND, 1_500 * SECOND, 2_000 * SECOND)
     ]
     assert len(ranges_of([gap(5_000, 5_010), gap(1_000, 1_010)])) == 2
+
+
+def test_what_was_dropped_is_fetched_too(tmp_path: Path) -> None:
+    dropped = {**GAP, "gap_reason": "disk_full", "events": 7}
+    with EventLog(tmp_path, files=FastFiles()) as log:
+        log.append([live(START - SECOND), housekeeping_event(END, HOME, "dropped", **dropped)])
+    missed = [row(START + number * SECOND) for number in range(0, 3_600, 60)]
+    session(tmp_path, Script(missed), close_gaps)
+    assert [time for time, _, origin in states(tmp_path) if origin == "backfill"] == [one.time for one in missed]

@@ -200,7 +200,7 @@ def _weather(records: Sequence[Record], time: int) -> Any:
     ]
     if not known:
         return None
-    (point,) = WeatherNormalizer().normalize(max(known)[3], HomeView({}, {}, {}))
+    (point,) = WeatherNormalizer().normalize(max(known, key=lambda one: one[:3])[3], HomeView({}, {}, {}))
     return point.fields if 0 <= time - point.time // 1000 <= 7_200 * SECOND else None
 
 

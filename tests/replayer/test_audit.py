@@ -162,6 +162,8 @@ class Another(HomeAssistantNormalizer):
 
     version = 99
     how: tuple[str, ...] = ()
+    moved = "sensor.a"
+    dropped = "light."
 
     def normalize(self, record: Any, home: Any) -> list[Point]:
         """Return the points, otherwise."""
@@ -177,9 +179,9 @@ class Another(HomeAssistantNormalizer):
                 tags["area_id"] = tags["area_id"].upper()
             if "rename" in self.how:
                 measurement = "ha"
-            if "move" in self.how and "sensor.a" in point.series.prefix:
+            if "move" in self.how and self.moved in point.series.prefix:
                 time += DAY * 1_000
-            if "drop" in self.how and tags.get("entity_id", "").startswith("light."):
+            if "drop" in self.how and tags.get("entity_id", "").startswith(self.dropped):
                 continue
             if "remove a field" in self.how:
                 fields.pop("value", None)
@@ -204,7 +206,7 @@ def test_a_plan_foretells_exactly_what_a_replay_changes(how: list[str], exact: b
         changes = [HomeAssistantNormalizer, type("New", (Another,), {"how": tuple(how), **moves})]
         for kind in [*changes, *([HomeAssistantNormalizer] if back else [])][1:]:
             for module in (auditing, replaying):
-                patch.setattr(module, "normalizers", lambda *_, kind=kind: [kind()])
+                patch.setattr(module, "normalizers_of", lambda *_, kind=kind: [kind()])
             patch.setattr(
                 kind, "measurements", ("ha",) if "rename" in how and kind is changes[1] else kind.measurements
             )

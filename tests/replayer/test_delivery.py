@@ -88,7 +88,7 @@ def test_unreachable_is_kept_and_tried_again_with_full_jitter(monkeypatch: pytes
     said: list[str] = []
     to, stop = delivery(target, waiting=said.append)
     to.write(points(3), target)
-    assert stop.waits == [min(30.0, 0.5 * 2**n) for n in range(12)]
+    assert stop.waits == [min(4.0, 0.5 * 2**n) for n in range(12)]
     assert len(target.content) == 3
     assert said == ["away", ""], "said once, and once that it is over"
 

@@ -343,7 +343,7 @@ def run(
         patch.setattr(windows, "PARTITION", 5)
         patch.setattr(delivering, "ThreadPoolExecutor", AtOnce)
         world = World(data_dir, embedded)
-        patch.setattr(replaying, "normalizers", lambda *_, **__: world.normalizers)
+        patch.setattr(replaying, "normalizers_of", lambda *_, **__: world.normalizers)
         world.normalizers = [kind() for kind in normalizers]
         try:
             if first:

@@ -42,7 +42,7 @@ class Both:
         self.target = MemoryTarget(reads=True, exact=exact)
         write_log(data_dir, events())
         for module in (auditing, replaying):
-            patch.setattr(module, "open_target", lambda settings: self.target)
+            patch.setattr(module, "open_target", lambda settings, *_: self.target)
         for measurement in ("home_assistant_events", "W", "light.b"):
             others = [
                 Point(Series(measurement, tags), {"value": 1.0}, DAY_0 * 1000 + 7, 0) for tags in ({}, {"x": "y"})

@@ -110,7 +110,7 @@ class Homeiq:
 
     def url(self) -> str:
         """Return where the recorder listens for HTTP, waiting until it does."""
-        return str(wait_for("HTTP", lambda: (self.ask("status") or {}).get("http", {}).get("url")))
+        return str(wait_for("HTTP", lambda: (self.ask("status") or {}).get("http", {}).get("url"), 120))
 
     def connected(self) -> bool:
         """Tell whether the recorder says that it hears Home Assistant."""

@@ -135,8 +135,10 @@ class InfluxDBServer:
             raise ServerError(f"InfluxDB answered {answer.status} to {influxql!r}: {answer.body}")
         return list(_series(answer.body, influxql))
 
-    def read_back(self, db: str) -> Content:
+    def read_back(self, db: str, *, marker: bool = False) -> Content:
         """Return everything in the database's default retention policy, with each field's own type.
+
+        homeiq's own marker, which says nothing of the home, is left out unless `marker`.
 
         JSON writes the float 5.0 as 5, so the types come from the server's own list of fields. A field that has several
         types (in shards of different weeks that is possible) can't be read back as it was written.
@@ -149,6 +151,8 @@ class InfluxDBServer:
         )  # The others find nothing in a database that is missing.
         content: Content = {}
         for (measurement,) in _rows(self.query("SHOW MEASUREMENTS", db)):
+            if measurement == "homeiq_target" and not marker:
+                continue
             types = self._field_types(measurement, db)
             for series in self.query(f"SELECT * FROM {_quoted(measurement)} GROUP BY *", db):
                 tags = frozenset((key, value) for key, value in series.get("tags", {}).items() if value != "")

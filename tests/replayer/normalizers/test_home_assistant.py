@@ -161,6 +161,54 @@ def test_thermostats_and_weather_are_metric() -> None:
     assert (fields["attr_wind_speed"], fields["attr_wind_speed_unit_str"]) == (10.0, "m/s")
 
 
+def test_weather_is_metric_in_all_that_it_says_and_foretells() -> None:
+    units = {"temperature_unit": "°F", "visibility_unit": "mi", "precipitation_unit": "in", "wind_speed_unit": "kn"}
+    day = {"temperature": 50, "templow": 32.0, "precipitation": 1, "wind_speed": 36, "humidity": 40, "datetime": "x"}
+    said = {"dew_point": 41, "visibility": 10, "wind_gust_speed": 9, "pressure": 1013, "forecast": [day, None]}
+    fields = point_of(state("weather.c", "sunny", NOON, attributes=units | said)).fields
+    assert {name: value for name, value in fields.items() if name.endswith("_unit_str")} == {
+        **{"attr_temperature_unit_str": "°C", "attr_visibility_unit_str": "km"},
+        **{"attr_precipitation_unit_str": "mm", "attr_wind_speed_unit_str": "m/s"},
+    }
+    assert (fields["attr_dew_point"], fields["attr_visibility"], fields["attr_wind_gust_speed"]) == (
+        5.0,
+        16.09344,
+        4.63,
+    )
+    assert fields["attr_pressure"] == 1013.0, "nothing says its unit"
+    metric = {"temperature": 10.0, "templow": 0.0, "precipitation": 25.4, "wind_speed": 18.52}
+    assert json.loads(str(fields["attr_forecast_json"])) == [day | metric, None]
+
+
+def test_old_weather_is_in_the_homes_own_unit() -> None:
+    fahrenheit = home(config(DAY_0, temperature="°F"))
+    fields = point_of(state("weather.c", "sunny", NOON, attributes={"temperature": 50}), fahrenheit).fields
+    assert fields["attr_temperature"] == 10.0
+    assert "attr_temperature_unit_str" not in fields
+    new = {"temperature": 50, "temperature_unit": "°C"}
+    assert point_of(state("weather.c", "sunny", NOON, attributes=new), fahrenheit).fields["attr_temperature"] == 50.0
+
+
+def test_a_numbers_limits_are_in_the_unit_of_its_state() -> None:
+    attributes = {
+        "unit_of_measurement": "ft",
+        "device_class": "distance",
+        "min": 0,
+        "max": 100,
+        "step": 10,
+        "mode": "box",
+    }
+    fields = point_of(state("number.a", "50", NOON, attributes=attributes)).fields
+    assert [fields[name] for name in ("value", "attr_min", "attr_max", "attr_step")] == [15.24, 0.0, 30.48, 3.048]
+    sensor = point_of(state("sensor.a", "50", NOON, attributes=attributes)).fields
+    assert sensor["attr_max"] == 100.0
+
+
+def test_a_number_that_becomes_too_great_is_left_out() -> None:
+    fields = point_of(state("sensor.a", "1e308", NOON, attributes={"unit_of_measurement": "GWh"})).fields
+    assert (fields["state"], "value" in fields, fields["unit_of_measurement"]) == ("1e308", False, "kWh")
+
+
 @pytest.mark.parametrize(
     ("entity", "text", "attributes"),
     [
@@ -268,6 +316,18 @@ def test_a_row_without_a_state_is_a_removal(text: str) -> None:
         assert made.key == expected.key
         fields = {name: value for name, value in expected.fields.items() if name != "context_id"}
         assert made.fields == fields | {"origin": "backfill"}
+
+
+@pytest.mark.parametrize("entity_id", ["text.code", "input_text.code"])
+def test_a_row_that_may_be_a_password_keeps_it_to_itself(entity_id: str) -> None:
+    """The history does not say `mode: password`: nobody can tell."""
+    fields = point_of(row(entity_id, '{"s":"S3CRET","a":{"friendly_name":"Code"},"lu":1.5}', "S3CRET")).fields
+    assert SECRET not in str(fields)
+    assert (fields["available"], fields["friendly_name"]) == (True, "Code")
+    fields = point_of(row(entity_id, '{"s":"unavailable","a":{},"lu":1.5}', "unavailable")).fields
+    assert fields["state"] == "unavailable"
+    fields = point_of(row(entity_id, '{"s":"plain","a":{"mode":"text"},"lu":1.5}', "plain")).fields
+    assert fields["state"] == "plain"
 
 
 def test_an_empty_state_that_was_heard_is_a_state() -> None:

@@ -17,6 +17,18 @@ def test_an_event_and_a_snapshot_hold_the_same_state() -> None:
     assert live["state"] == "home"
 
 
+def test_a_row_of_the_history_holds_it_too() -> None:
+    def row(raw: str) -> Event:
+        return Event(TIME, TIME, "home_assistant", "backfill", "state", "person.a", None, raw)
+
+    found = state_in(record_of(row('{"s":"home","a":{"latitude":1.5},"lu":1.5}')))
+    assert found == {"state": "home", "attributes": {"latitude": 1.5}}
+    for raw in ('{"s":null,"a":{},"lu":1.5}', '{"s":"","a":{},"lu":1.5}', '{"entity_id":"person.a","state":""}'):
+        with pytest.raises(SetAside) as caught:
+            state_in(record_of(row(raw)))
+        assert caught.value.reason is Reason.NO_VALUE
+
+
 @pytest.mark.parametrize(
     ("raw", "kind", "reason"),
     [

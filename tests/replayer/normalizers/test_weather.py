@@ -211,7 +211,7 @@ def test_a_weather_entity_is_converted_by_its_own_units() -> None:
     event = entity("sunny", **OURS, wind_speed=36, wind_speed_unit="km/h")
     (point,) = points_of(NORMALIZER({"provider": "home_assistant"}), event)
     assert point.fields == {
-        **{"origin": "live", "temperature": 10.0, "humidity": 40.0, "pressure": 1013.20748907},
+        **{"origin": "live", "temperature": 10.0, "humidity": 40.0, "pressure": 1013.20748119},
         **{"wind_speed": 10.0, "condition": "sunny"},
     }
     assert point.time == TIME * 1000

@@ -137,7 +137,7 @@ def test_too_many_bytes_are_not_even_sent(server: InfluxDB2) -> None:
 
 @pytest.mark.parametrize("gzip", [None, True, False])
 def test_compressed_or_not_it_is_the_same(server: InfluxDB2, gzip: bool | None) -> None:
-    server.content.clear()
+    server.drop_everything()
     target = target_of(server, gzip=gzip)
     target.write(points(3))
     target.close()

@@ -1,0 +1,52 @@
+"""Normalizers that are new, have changed, or were away for a time: what the follower redoes for them when it starts.
+
+One is away while it cannot be used, or is not there: its file is broken, its plug-in is uninstalled. Meanwhile the log is
+followed without it, and what it wrote is left as it is (or removed, where it is gone for good: see `with_retired`). When it
+comes back, the windows of all records that came meanwhile are stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from ..storage.view import LogView
+from .ledger import Ledger
+from .normalizers.base import Normalizer, Retired
+from .windows import whole_windows, windows_behind
+
+__all__ = ["Followed", "find_changed", "note_away"]
+
+
+class Followed(Protocol):
+    """What is asked of a track."""
+
+    normalizer: Normalizer
+    name: str
+    fingerprint: str
+
+
+def find_changed(track: Followed, ledger: Ledger, view_with: Callable[[int], LogView], position: int) -> None:
+    """Mark stale what is to be redone.
+
+    A normalizer that is new has nothing in the target yet; one that has changed redoes its newest day; one that was away
+    redoes what came meanwhile.
+    """
+    normalizer, name = track.normalizer, track.name
+    if not ledger.measurements(name):
+        spans = whole_windows(view_with(position), normalizer, None, None) if position else []
+        stale = [(span.window, name, "its normalizer is new") for span in spans]
+        ledger.introduce(name, normalizer.measurements, stale)
+    since = None if isinstance(normalizer, Retired) else ledger.away_since(name)
+    if since is not None:
+        windows = windows_behind(view_with(position), normalizer, since, position) if position > since else []
+        ledger.come_back(name, [(start, name, "its normalizer was away") for start in windows])
+    changed = [w for w in ledger.windows("live", name) if w.fingerprint != track.fingerprint]
+    if changed:
+        ledger.mark_stale([(changed[-1].start, name, "its normalizer has changed")])
+
+
+def note_away(tracks: Iterable[Followed], ledger: Ledger, position: int) -> None:
+    """Enter from which position on the log is followed without normalizers that have written to the target."""
+    here = {track.name for track in tracks if not isinstance(track.normalizer, Retired)}
+    ledger.go_away(sorted(ledger.normalizers() - here), position)
