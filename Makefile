@@ -18,7 +18,7 @@ demo: interpreter ## Show homeiq at work with a simulated home; ARGS="--seconds 
 	@$(RUN) homeiq demo $(ARGS)
 
 test: sync servers lint ## Run every check and test, with real servers; ARGS="-k name" is handed on
-	@$(RUN) pytest $(ARGS)
+	@$(RUN) pytest -n 2 --dist worksteal $(ARGS)
 
 servers: sync ## Install the real servers of the tests, once for all clones
 	@$(SERVERS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import codecs
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -138,7 +138,7 @@ def record_text(provider: str, request: Request, answer: Answer) -> str:
         "request": {
             "method": request.method,
             "url": clean(request.url.encode()).decode(),
-            "params": orjson.loads(clean(orjson.dumps(request.params if request.body is None else request.body))),
+            "params": _cleaned(request.params if request.body is None else request.body, clean),
         },
         "status": answer.status,
         "headers": {
@@ -155,6 +155,15 @@ def record_text(provider: str, request: Request, answer: Answer) -> str:
     if answer.truncated:
         content["truncated"] = True
     return orjson.dumps(content).decode()
+
+
+def _cleaned(value: Any, clean: Callable[[bytes], bytes]) -> Any:
+    """Return what was sent with its texts cleaned one by one: a secret may look like a part of the JSON around it."""
+    if isinstance(value, Mapping):
+        return {_cleaned(key, clean): _cleaned(part, clean) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(part, clean) for part in value]
+    return clean(value.encode()).decode() if isinstance(value, str) else value
 
 
 def _text(value: str) -> bytes:
