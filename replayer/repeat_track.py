@@ -71,10 +71,11 @@ class RepeatTrack(EntityTrack):
                 now.add(time)
         times = sorted(time for time in now if window_of(time) not in taken.stale)
         if times:
-            around, upto = self._around, records[-1].seq
-            taken.points += repeated(
-                around.view_with(upto), self.normalizer, times, last_word(self.normalizer, around.home), upto
-            )
+            around, last = self._around, records[-1].seq
+            points = repeated(around.view_with(last), self.normalizer, times, last_word(self.normalizer, around.home))
+            for point in points:
+                point.seq = last  # what is written live comes from a record that was not accounted for before
+            taken.points += points
 
     def _passed(self, window: int, position: int) -> set[int]:
         """Return the times of a window at which states were repeated, by the records up to the position."""

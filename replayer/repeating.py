@@ -53,7 +53,7 @@ def times_in(view: LogView, normalizer: Normalizer, start: int, end: int, upto: 
         start=start + -start % every + SETTLES,
         end=end + -end % every,
         event_types=SIGNS.event_types,
-        wanted=_until(upto),
+        wanted=None if upto is None else pc.field("seq") <= upto,
     ):
         time = table["time"].cast(pa.int64())
         of = pc.multiply(pc.divide(time, every), every)
@@ -62,13 +62,11 @@ def times_in(view: LogView, normalizer: Normalizer, start: int, end: int, upto: 
     return sorted(found)
 
 
-def repeated(
-    view: LogView, normalizer: Normalizer, times: Sequence[int], point_of: PointOf, upto: int | None = None
-) -> list[Point]:
-    """Return the repeated points of these times, in the order (time, entity), by the records up to `upto`."""
+def repeated(view: LogView, normalizer: Normalizer, times: Sequence[int], point_of: PointOf) -> list[Point]:
+    """Return the repeated points of these times, in the order (time, entity)."""
     if not times:
         return []
-    last = _last_times(view, normalizer, times, upto)
+    last = _last_times(view, normalizer, times)
     moments = {
         (entity, at)
         for entity, of in last.items()
@@ -77,7 +75,7 @@ def repeated(
     }
     points = {
         moment: point
-        for moment, records in _records_at(view, normalizer, moments, upto).items()
+        for moment, records in _records_at(view, normalizer, moments).items()
         if (point := point_of(records)) is not None and point.fields.get("removed") is not True
     }
     made = []
@@ -90,9 +88,7 @@ def repeated(
     return made
 
 
-def _last_times(
-    view: LogView, normalizer: Normalizer, times: Sequence[int], upto: int | None
-) -> dict[str, list[int | None]]:
+def _last_times(view: LogView, normalizer: Normalizer, times: Sequence[int]) -> dict[str, list[int | None]]:
     """Return for each entity the time of its last state up to each of these times, that itself included.
 
     A scan of narrow columns: of each table only the last state before each time is looked at.
@@ -100,9 +96,7 @@ def _last_times(
     every = normalizer.repeat_every
     latest: dict[str, dict[int, int]] = {}
     columns = ["time", "entity_id"]
-    for table in scan_for(
-        view, normalizer, columns, start=times[0] - REPEAT_REACH, end=times[-1] + 1, also=_until(upto)
-    ):
+    for table in scan_for(view, normalizer, columns, start=times[0] - REPEAT_REACH, end=times[-1] + 1):
         time = table["time"].cast(pa.int64())
         following = pc.multiply(pc.divide(pc.add(time, every - 1), every), every)
         grouped = pa.table(
@@ -128,24 +122,14 @@ def _up_to(of: dict[int, int], times: Sequence[int]) -> list[int | None]:
     return found
 
 
-def _records_at(
-    view: LogView, normalizer: Normalizer, moments: set[Moment], upto: int | None
-) -> dict[Moment, list[Record]]:
+def _records_at(view: LogView, normalizer: Normalizer, moments: set[Moment]) -> dict[Moment, list[Record]]:
     """Return the records of these states: all copies of each."""
     if not moments:
         return {}
     stamps = sorted({time for _, time in moments})
     condition = pc.field("time").isin(pa.array(stamps, pa.timestamp("us", tz="UTC")))
-    until = _until(upto)
     found: dict[Moment, list[Record]] = {}
-    for table in scan_for(
-        view,
-        normalizer,
-        COLUMNS,
-        start=stamps[0],
-        end=stamps[-1] + 1,
-        also=condition if until is None else condition & until,
-    ):
+    for table in scan_for(view, normalizer, COLUMNS, start=stamps[0], end=stamps[-1] + 1, also=condition):
         for record in _among(table, moments):
             found.setdefault((record.entity_id or "", record.time), []).append(record)
     return found
@@ -155,8 +139,4 @@ def _among(table: pa.Table, moments: set[Moment]) -> Iterable[Record]:
     """Yield the records of these states; the wide columns of others are not made into Python objects."""
     pairs = zip(table["entity_id"].to_pylist(), table["time"].cast(pa.int64()).to_pylist(), strict=True)
     places = [place for place, pair in enumerate(pairs) if pair in moments]
-    yield from records_of(table.take(places))
-
-
-def _until(upto: int | None) -> pc.Expression | None:
-    return None if upto is None else pc.field("seq") <= upto
+    yield from records_of(table.take(pa.array(places, pa.int64())))

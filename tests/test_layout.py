@@ -1,10 +1,12 @@
 """Layout, its options and how often a state is repeated, as they are set."""
 
+import re
 from pathlib import Path
 
 import pytest
 from homeiq.clock import DAY, SECOND
 from homeiq.errors import SettingsError
+from homeiq.layout import LayoutOptions
 from homeiq.settings import ReplaySettings, load
 
 COPIED = """
@@ -36,6 +38,22 @@ def test_options_can_be_copied_from_home_assistants_configuration(tmp_path: Path
     assert (options.tags, options.tags_attributes) == ({"floor": "2"}, ["friendly_name"])
     assert options.component_config["sensor.power"].ignore_attributes == ["icon"]
     assert options.component_config_glob["sensor.*_power"].override_measurement is None
+
+
+def test_what_the_docs_show_can_be_set(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "layouts.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert replay_in(tmp_path, first) == ReplaySettings()
+    options = replay_in(tmp_path, second).layout_options
+    assert options.model_fields_set == set(LayoutOptions.model_fields)
+
+
+def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMEIQ_REPLAY__REPEAT_STATE_EVERY", "30min")
+    monkeypatch.setenv("HOMEIQ_REPLAY__LAYOUT_OPTIONS", '{"tags_attributes": ["icon"]}')
+    replay = replay_in(tmp_path, COPIED)
+    assert replay.repeat_state_every == 1_800 * SECOND
+    assert replay.layout_options.tags_attributes == ["icon"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import fnmatch
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from ...layout import LayoutOptions
@@ -23,8 +23,9 @@ from ...verbatim import storable
 from ..home import HomeView
 from ..point import LARGEST_STRING, Field, Point, Series, clean_name
 from .attributes import carries_credential, is_credential_name, without_credentials
-from .base import Normalizer, Reads, Reason, SetAside
+from .base import Normalizer, NormalizerSettings, Reads, Reason, SetAside
 from .home_assistant import MEASUREMENT, is_password, may_hide, states_in
+from .rules import Rule, Rules
 from .states import STATES
 
 __all__ = ["HomeAssistantLayout", "digits_in"]
@@ -48,6 +49,13 @@ _NO_DIGITS: Final = re.compile(r"[^\d.]+")
 _CACHED: Final = 50_000
 
 
+class LayoutSettings(NormalizerSettings):
+    """The options of the layout, and the list `rules` of homeiq.yaml."""
+
+    options: LayoutOptions = LayoutOptions()
+    rules: tuple[Rule, ...] = ()
+
+
 class HomeAssistantLayout(Normalizer):
     """See the module. Takes the place of the other layout, by whose name and windows the ledger knows it."""
 
@@ -58,14 +66,17 @@ class HomeAssistantLayout(Normalizer):
 
     by_entity: ClassVar[bool] = True
     of_home: ClassVar[tuple[str, ...]] = ()
-    settings: LayoutOptions  # type: ignore[assignment]
+    settings_model: ClassVar[type[NormalizerSettings]] = LayoutSettings
+    settings: LayoutSettings
     reads = Reads(sources=("home_assistant", "pushed"), event_types=STATES)
 
     reserved: frozenset[str] = frozenset({"homeiq_target"})
     """Measurements of others, to which nothing must be added: they get `_` behind their name."""
 
-    def __init__(self, options: LayoutOptions | None = None) -> None:
-        self.settings = options = options or LayoutOptions()
+    def __init__(self, options: LayoutOptions | None = None, rules: Sequence[Rule] = ()) -> None:
+        super().__init__({"options": options or LayoutOptions(), "rules": tuple(rules)})
+        self._options = options = self.settings.options
+        self._rules = Rules(self.settings.rules)
         self._tag_attributes = frozenset(options.tags_attributes)
         self._globs = [
             (re.compile(fnmatch.translate(glob)), said) for glob, said in options.component_config_glob.items()
@@ -87,12 +98,14 @@ class HomeAssistantLayout(Normalizer):
             raise SetAside(Reason.NO_VALUE, "the state is not known")
         attributes = said.get("attributes")
         attributes = attributes if isinstance(attributes, dict) else {}
-        override, ignored = self._options_of(entity_id)
-        measurement, without = self._measurement(entity_id, attributes, override)
         hidden = (
             is_password(entity_id.partition(".")[0], attributes) or may_hide(record, said) or carries_credential(state)
         )
         fields = {} if hidden else _of_state(state)
+        if self._rules:
+            attributes = self._ruled(entity_id, state, attributes, fields)
+        override, ignored = self._options_of(entity_id)
+        measurement, without = self._measurement(entity_id, attributes, override)
         self._add_attributes(fields, attributes, {*without, *ignored, *self._tag_attributes})
         if not fields:
             raise SetAside(Reason.NO_VALUE, "neither the state nor an attribute can be stored")
@@ -101,6 +114,29 @@ class HomeAssistantLayout(Normalizer):
             Point(self._series_of(entity_id, measurement, attributes), own | fields, record.time * 1000, record.seq)
         ]
 
+    def _ruled(
+        self, entity_id: str, state: str, attributes: dict[str, Any], fields: dict[str, Field]
+    ) -> dict[str, Any]:
+        """Apply the user's rules to the fields of a state; return what they make of its attributes."""
+        rules = self._rules.of(entity_id, attributes.get("device_class"))
+        if rules is None:
+            return attributes
+        if rules.drops:
+            raise SetAside(Reason.DROPPED)
+        unit, number = attributes.get("unit_of_measurement"), fields.pop("value", None)
+        made = rules.measured(
+            state,
+            number if isinstance(number, float) else None,
+            unit if isinstance(unit, str) else None,
+            metric=False,
+        )
+        if fields or number is not None:  # else it is hidden
+            if made.value is not None and math.isfinite(made.value):
+                fields["value"] = made.value
+            if made.unit is not None:
+                attributes = attributes | {"unit_of_measurement": made.unit}
+        return rules.attributes(attributes, None)[0]
+
     def _options_of(self, entity_id: str) -> tuple[str, frozenset[str]]:
         """Return the measurement and the attributes to ignore that are set for an entity.
 
@@ -108,7 +144,7 @@ class HomeAssistantLayout(Normalizer):
         """
         known = self._said.get(entity_id)
         if known is None:
-            options = self.settings
+            options = self._options
             levels = [options.component_config_domain.get(entity_id.partition(".")[0])]
             levels += [said for pattern, said in self._globs if pattern.match(entity_id)]
             levels.append(options.component_config.get(entity_id))
@@ -125,7 +161,7 @@ class HomeAssistantLayout(Normalizer):
 
     def _measurement(self, entity_id: str, attributes: Mapping[str, Any], override: str) -> tuple[str, tuple[str, ...]]:
         """Return the measurement of a state, and which attribute is told by it already."""
-        options = self.settings
+        options = self._options
         if override:
             return override, ()
         match options.measurement_attr:
@@ -141,8 +177,8 @@ class HomeAssistantLayout(Normalizer):
                 return str(unit), ("unit_of_measurement",)
 
     def _series_of(self, entity_id: str, measurement: str, attributes: Mapping[str, Any]) -> Series:
-        more = [(name, _tag(attributes.get(name))) for name in self.settings.tags_attributes]
-        more += self.settings.tags.items()
+        more = [(name, _tag(attributes.get(name))) for name in self._options.tags_attributes]
+        more += self._options.tags.items()
         tags = tuple((name, value) for name, value in more if name and value)
         key = entity_id, measurement, tags
         series = self._series.get(key)

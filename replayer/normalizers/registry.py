@@ -133,7 +133,7 @@ def normalizers(
         except Unusable as error:
             unusable[name] = str(error)
     if layout is not None:
-        _lay_out(found, layout)
+        _lay_out(found, layout, rules)
     for normalizer in found.values():
         normalizer.choice = choice or Choice()
     return Normalizers(found.values(), unusable, own.unreadable)
@@ -152,10 +152,10 @@ def problems_of(now: Sequence[Normalizer]) -> list[str]:
     return [*([now.unreadable] if now.unreadable else []), *(now.unusable[name] for name in sorted(now.unusable))]
 
 
-def _lay_out(found: dict[str, Normalizer], layout: ReplaySettings) -> None:
+def _lay_out(found: dict[str, Normalizer], layout: ReplaySettings, rules: Sequence[Rule]) -> None:
     """Put Home Assistant's states into the form that is wanted: in the layout of its own integration, and repeated."""
     if layout.layout == "home_assistant":
-        states = HomeAssistantLayout(layout.layout_options)
+        states = HomeAssistantLayout(layout.layout_options, rules)
         states.reserved |= {name for one in found.values() if one.name != STATES for name in one.measurements}
         found[STATES] = states
     if layout.repeat_state_every:

@@ -181,8 +181,11 @@ class EntityRules:
         self._of_state = [rule for rule in rules if not rule.attribute]
         self._of_attributes = [(rule, _pattern(rule.attribute)) for rule in rules if rule.attribute]
 
-    def measured(self, state: str, number: float | None, unit: str | None) -> Measured:
-        """Return what becomes of a state: its text, the number that it is (None: it is none), and its unit as received."""
+    def measured(self, state: str, number: float | None, unit: str | None, *, metric: bool = True) -> Measured:
+        """Return what becomes of a state: its text, the number that it is (None: it is none), and its unit as received.
+
+        What no rule converts becomes `metric`, or else stays as it was received.
+        """
         converted = mapped = False
         for rule in self._of_state:
             if rule.map is not None and state in rule.map:
@@ -191,7 +194,7 @@ class EntityRules:
                 found = self._converted(rule.convert, number, unit)
                 if found is not None:
                     (number, unit), converted = found, True
-        made = None if converted else conversion_of(unit, self._device_class)
+        made = conversion_of(unit, self._device_class) if metric and not converted else None
         if made is not None:
             unit = made.metric
             number = number if number is None or mapped else made.of(number)

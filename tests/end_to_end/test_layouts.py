@@ -119,7 +119,19 @@ def test_the_same_events_give_the_same_points(
         influxdb.drop(ours)
         influxdb.create_database(ours)
         homeiq.run("replay", "--since", "2d")
-        assert own_points(influxdb.read_back(ours), since) == found, "live or replayed, it is the same"
+        whole = influxdb.read_back(ours)
+        assert own_points(whole, since) == found, "live or replayed, it is the same"
+        homeiq.run("replay", "--stale", HOMEIQ_REPLAY__LAYOUT="homeiq")
+        other = influxdb.read_back(ours)
+        assert {key[0] for key in other if "domain" in dict(key[1])} == {"home_assistant_events"}
+        homeiq.run("replay", "--stale")
+        assert without_marker(influxdb.read_back(ours)) == without_marker(whole)
+        homeiq.run("audit")
+
+
+def without_marker(content: Content) -> Content:
+    """Return all but the marker, which counts on."""
+    return {key: fields for key, fields in content.items() if key[0] != "homeiq_target"}
 
 
 def things_happen(server: HomeAssistantServer) -> None:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from homeiq.clock import DAY, SECOND
+from homeiq.replayer import follower as follower_module
 from homeiq.replayer.normalizers.base import Normalizer, SetAside
 from homeiq.replayer.normalizers.home_assistant import HomeAssistantNormalizer
 from homeiq.replayer.normalizers.home_assistant_layout import HomeAssistantLayout
 from homeiq.replayer.repeating import SETTLES
 from homeiq.replayer.replay import replay_to_output
+from homeiq.replayer.scope import Scope
 from homeiq.settings import Settings
 from homeiq.storage.reader import LogReader
 from homeiq.storage.record import Event, Record, housekeeping_event
@@ -22,6 +24,7 @@ from replayer.making import (
     DAY_0,
     Content,
     MemoryTarget,
+    devices,
     fast_folder,
     home_at,
     ranked,
@@ -30,7 +33,7 @@ from replayer.making import (
     wanted,
     write_log,
 )
-from replayer.test_follower import anything_changes, run, stories
+from replayer.test_follower import PAUSE, anything_changes, run, stories
 
 HOUR = 3_600 * SECOND
 HALF = 12 * HOUR
@@ -123,14 +126,98 @@ relaxed = settings(max_examples=60, deadline=None, suppress_health_check=list(He
 in_both = pytest.mark.parametrize("kind", [Repeated, RepeatedLayout])
 
 
+def check(story: list[tuple[Any, ...]], kind: type[Normalizer], embedded: bool, first: Sequence[Event] = ()) -> None:
+    """Let a story happen in which only the layout and the repeating may change."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(follower_tests, "VERSIONS", (kind, HomeAssistantNormalizer, kind, HomeAssistantLayout))
+        patch.setattr(follower_module, "_BACKLOG", 6)
+        patch.setattr(follower_module, "_SEEN_AT_ONCE", 2)
+        run(story, embedded=embedded, first=first, normalizers=(kind,), of_states=all_wanted)
+
+
 @in_both
 @pytest.mark.parametrize("embedded", [False, True])
 @relaxed
 @given(story=stories(anything_changes, events()))
 def test_the_target_equals_f_of_the_log(kind: type[Normalizer], embedded: bool, story: list[tuple[Any, ...]]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(follower_tests, "VERSIONS", (kind, HomeAssistantNormalizer, kind, HomeAssistantLayout))
-        run(story, embedded=embedded, normalizers=(kind,), of_states=all_wanted)
+    check(story, kind, embedded)
+
+
+A, B = "sensor.a", "sensor.b"
+NOON = DAY_0 + HALF
+
+
+def come(*events: Event) -> tuple[str, list[Event]]:
+    """Let events come."""
+    return "append", list(events)
+
+
+STORIES: dict[str, list[tuple[Any, ...]]] = {
+    "one comes at the very time at which one was repeated": [
+        *(come(state(A, "1", DAY_0 + 1)), PAUSE, come(heartbeat(NOON + 6 * SECOND)), PAUSE),
+        *(come(state(A, "on", NOON)), PAUSE),
+    ],
+    "one comes late": [
+        *(come(state(A, "1", DAY_0 + 1)), PAUSE, come(heartbeat(NOON + 6 * SECOND)), PAUSE),
+        *(come(state(A, "on", NOON - 1), state(B, "1", NOON - 1)), PAUSE),
+    ],
+    "one comes of a week ago": [
+        *(come(state(B, "1", DAY_0 + 1)), PAUSE, come(heartbeat(DAY_0 + WEEK + 6 * SECOND)), PAUSE),
+        *(come(state(A, "1", DAY_0), state(B, "on", DAY_0 - 1)), PAUSE),
+    ],
+    "one comes for hours in which there was nothing": [
+        *(come(heartbeat(NOON + DAY + 6 * SECOND)), PAUSE, come(state(A, "1", DAY_0 + DAY)), PAUSE),
+    ],
+    "killed after writing, and more is there at the next start": [
+        *(come(state(A, "1", DAY_0 + 1)), PAUSE, ("kill", 1), come(heartbeat(NOON + 6 * SECOND))),
+        *(come(state(A, "on", NOON - 1)), PAUSE),
+    ],
+    "a time passes while its window waits to be replayed": [
+        *(come(state(A, "1", DAY_0 + 60 * SECOND), state(A, "1", NOON + DAY)), PAUSE),
+        come(state(A, "2", DAY_0 + SECOND, "backfill"), state(A, "2", NOON + DAY - SECOND, "backfill")),
+        *(come(heartbeat(NOON + 6 * SECOND)), PAUSE),
+    ],
+    "a long backlog of heartbeats after the target was away": [
+        *(come(state(A, "1", DAY_0 + 1)), PAUSE, ("go_down", 3), come(state(A, "2", DAY_0 + 2))),
+        *(come(*(heartbeat(DAY_0 + n * HALF + 6 * SECOND) for n in range(1, 12))), PAUSE),
+        *(come(heartbeat(DAY_0 + 6 * DAY + 6 * SECOND)), PAUSE, come(state(A, "3", DAY_0 + 3)), PAUSE),
+    ],
+    "a sign in time, too early, and too late": [
+        *(come(state(A, "1", DAY_0 + 1), *(state(B, "1", DAY_0 + n * DAY + 1) for n in (1, 2))), PAUSE),
+        *(come(heartbeat(NOON + 5 * SECOND - 1)), PAUSE),
+        *(come(heartbeat(NOON + DAY + 5 * SECOND)), PAUSE, come(heartbeat(NOON + 3 * DAY - 1)), PAUSE),
+    ],
+    "removed, and unavailable": [
+        *(come(state(A, "1", DAY_0 + 1), state(B, "1", DAY_0 + 1)), PAUSE, come(heartbeat(NOON + 6 * SECOND)), PAUSE),
+        *(come(removal(A, NOON + 7 * SECOND), state(B, "unavailable", NOON + 7 * SECOND)), PAUSE),
+        *(come(heartbeat(DAY_0 + DAY + 6 * SECOND)), PAUSE, come(state(A, "2", DAY_0 + DAY + 7 * SECOND)), PAUSE),
+        *(come(heartbeat(NOON + DAY + 6 * SECOND)), PAUSE),
+    ],
+    "copies of one state": [
+        *(come(state(A, "1", DAY_0 + 1, "import"), state(A, "2", DAY_0 + 1, "snapshot")), PAUSE),
+        *(come(heartbeat(NOON + 6 * SECOND)), PAUSE, come(state(A, "on", DAY_0 + 1)), PAUSE),
+    ],
+    "the area changes from a time on": [
+        *(come(state(A, "1", DAY_0 + 9)), PAUSE, come(heartbeat(NOON + DAY + 6 * SECOND)), PAUSE),
+        *(come(devices(DAY_0 + 5, area="bath")), PAUSE, come(devices(NOON, area="hall")), PAUSE),
+    ],
+    "switched on when there are days of heartbeats alone": [
+        *(("change", 1), PAUSE, come(state(A, "1", DAY_0 + 1)), PAUSE),
+        *(come(*(heartbeat(NOON + n * DAY + 6 * SECOND) for n in range(3))), PAUSE, ("change", 0), PAUSE),
+    ],
+    "switched off and on again": [
+        *(come(state(A, "1", DAY_0 + 1)), PAUSE, come(*(heartbeat(NOON + n * DAY + 6 * SECOND) for n in range(2))), PAUSE),
+        *(("change", 1), PAUSE, ("ask", Scope(stale=True)), PAUSE, ("change", 0), PAUSE),
+        *(come(heartbeat(NOON + 2 * DAY + 6 * SECOND)), PAUSE),
+    ],
+}  # fmt: skip
+
+
+@in_both
+@pytest.mark.parametrize("embedded", [False, True])
+@pytest.mark.parametrize("name", STORIES)
+def test_what_may_go_wrong(kind: type[Normalizer], embedded: bool, name: str) -> None:
+    check(STORIES[name], kind, embedded, registries(DAY_0 - DAY))
 
 
 @in_both
@@ -141,7 +228,7 @@ def test_the_lines_depend_on_the_records_alone(kind: type[Normalizer], said: lis
     contents = []
     for _ in range(2):
         with fast_folder() as data_dir, pytest.MonkeyPatch.context() as patch:
-            patch.setattr("homeiq.replayer.replay._normalizers", lambda *_, **__: [kind()])
+            patch.setattr("homeiq.replayer.replay.normalizers", lambda *_, **__: [kind()])
             write_log(data_dir, [*registries(DAY_0), *said])
             whole, parts = MemoryTarget(), MemoryTarget()
             replay_to_output(Settings(data_dir=data_dir), "-", target=whole)

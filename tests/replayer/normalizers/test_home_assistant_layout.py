@@ -14,6 +14,7 @@ from homeiq.replayer.home import HomeView
 from homeiq.replayer.normalizers.base import Reason, SetAside
 from homeiq.replayer.normalizers.home_assistant_layout import HomeAssistantLayout, digits_in
 from homeiq.replayer.normalizers.registry import fingerprint, golden_lines, normalizers
+from homeiq.replayer.normalizers.rules import read_rules
 from homeiq.replayer.point import Field, Point
 from homeiq.settings import ReplaySettings
 from hypothesis import example, given
@@ -174,6 +175,37 @@ def test_nothing_is_added_to_what_another_normalizer_writes() -> None:
     ):
         (point,) = layout.normalize(numbered([state(entity_id, "on", 1)])[0], HOME)
         assert point.series.measurement == measurement
+
+
+def test_the_users_rules_hold_here_too() -> None:
+    rules = read_rules(
+        [
+            {"drop": True, "entity": "sensor.dropped"},
+            {"drop": True, "attribute": "secret_*", "entity": "sensor.*"},
+            {"rename": "position", "attribute": "current_position", "domain": "cover"},
+            {"convert": {"to": "bar"}, "entity": "sensor.boiler"},
+            {"map": {"open": 100}, "domain": "cover"},
+            {"map": {"hot": 3}, "entity": "sensor.words"},
+        ]
+    )
+    layout = HomeAssistantLayout(rules=rules)
+
+    def of(entity_id: str, text: str, **attributes: Any) -> tuple[str, dict[str, Field]]:
+        (record,) = numbered([state(entity_id, text, 1, attributes=attributes)])
+        (point,) = layout.normalize(record, HOME)
+        return point.series.measurement, {name: point.fields[name] for name in point.fields if name != "origin"}
+
+    with pytest.raises(SetAside) as dropped:
+        of("sensor.dropped", "1")
+    assert dropped.value.reason is Reason.DROPPED
+    assert of("sensor.boiler", "29", unit_of_measurement="psi", secret_x=1) == (
+        "bar",
+        {"value": pytest.approx(1.99948, 1e-4)},
+    )
+    assert of("sensor.other", "70", unit_of_measurement="°F") == ("°F", {"value": 70.0}), "as received"
+    assert of("cover.a", "open", current_position=5) == ("cover.a", {"state": "open", "value": 100.0, "position": 5.0})
+    assert of("sensor.words", "hot") == ("sensor.words", {"state": "hot", "value": 3.0})
+    assert fingerprint(layout) != fingerprint(HomeAssistantLayout())
 
 
 def test_a_changed_layout_or_option_is_another_fingerprint() -> None:
