@@ -108,7 +108,9 @@ def test_wrong_settings_are_said_at_connect(server: InfluxDB2, changed: dict[str
     target.close()
 
 
-@pytest.mark.parametrize("url", [f"http://127.0.0.1:{free_port()}", "http://no-such-host.invalid:8086"])
+@pytest.mark.parametrize(
+    "url", [f"http://127.0.0.1:{free_port()}", "http://no-such-host.invalid:8086"], ids=["refused", "unknown"]
+)
 def test_an_address_where_nobody_answers(url: str) -> None:
     target = InfluxDBTarget(InfluxDBSettings(url=url, timeout=2.0))
     with pytest.raises(TargetUnreachable, match=r"cannot be reached.*check influxdb.url, or INFLUXDB_URL"):
