@@ -127,6 +127,7 @@ def scan_for(
         end=end,
         event_types=reads.event_types,
         entities=entities,
+        domains=() if reads.entities else reads.domains,
         wanted=condition if also is None else condition & also,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,6 +24,27 @@ _NARROW = ("seq", "time", "source", "event_type", "entity_id")
 """The columns that decide what is wanted."""
 
 
+_STATES = frozenset({"state_changed", "state"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a row group holds: event types, and the domains of entities."""
+
+    event_types: frozenset[str]
+    domains: frozenset[str]
+
+    @classmethod
+    def of(cls, table: pa.Table) -> _Held:
+        entities = pc.unique(table["entity_id"]).to_pylist()
+        domains = frozenset(entity.partition(".")[0] for entity in entities if entity is not None)
+        return cls(frozenset(pc.unique(table["event_type"]).to_pylist()), domains)
+
+    def may_have(self, event_types: Sequence[str] | None, domains: Sequence[str]) -> bool:
+        wanted = self.event_types if event_types is None else self.event_types.intersection(event_types)
+        return bool(wanted) and not (domains and wanted <= _STATES and self.domains.isdisjoint(domains))
+
+
 class LogView:
     """All records up to `upto` (None: all that are there now), as they were when the view was made.
 
@@ -40,7 +62,7 @@ class LogView:
         self.slices = [part for part in files.slices if upto is None or part.first <= upto]
         self._upto = upto
         self._bounds: dict[Path, list[tuple[int, int]]] = {}
-        self._event_types: dict[tuple[Slice, int], frozenset[str]] = {}  # of the row groups that were read
+        self._held: dict[tuple[Slice, int], _Held] = {}  # of the row groups that were read
 
     @property
     def last_seq(self) -> int:
@@ -57,12 +79,14 @@ class LogView:
         end: int | None = None,
         event_types: Sequence[str] | None = None,
         entities: tuple[str | None, str | None] | None = None,
+        domains: Sequence[str] = (),
         wanted: pc.Expression | None = None,
     ) -> Iterator[pa.Table]:
         """Yield tables of the records with time in [start, end) and one of these event types, in no particular order.
 
         `entities` are the first and the last entity_id wanted, by the order of their UTF-8 bytes; `wanted` is a condition
-        on source, event_type and entity_id.
+        on source, event_type and entity_id. Where `domains` are named, `wanted` names them too, for states at least: a row
+        group with nothing but states, of none of these domains, is not read again.
         """
         condition = _condition(start, end, event_types, entities, wanted)
         for part in self.slices:
@@ -73,8 +97,8 @@ class LogView:
             ]
             last = part.last if self._upto is None else min(part.last, self._upto)
             for group in groups:
-                known = self._event_types.get((part, group))
-                if event_types is not None and known is not None and known.isdisjoint(event_types):
+                held = self._held.get((part, group))
+                if held is not None and not held.may_have(event_types, domains):
                     continue
                 yield from self._scan_group(part, last, group, columns, condition)
         if self.tail.num_rows:
@@ -87,8 +111,8 @@ class LogView:
         narrow = list(segment.read_rows(part.segment, part.first, last, _NARROW, [group]))
         tables: Iterable[pa.Table] = narrow
         whole = pa.concat_tables(narrow)
-        if (part, group) not in self._event_types:
-            self._event_types[part, group] = frozenset(pc.unique(whole["event_type"]).to_pylist())
+        if (part, group) not in self._held:
+            self._held[part, group] = _Held.of(whole)
         rows = _filtered(whole.append_column("row", pa.arange(0, whole.num_rows, 1)), condition)["row"]
         if not len(rows):
             return
