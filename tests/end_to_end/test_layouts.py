@@ -121,12 +121,18 @@ def test_the_same_events_give_the_same_points(
         homeiq.run("replay", "--since", "2d")
         whole = influxdb.read_back(ours)
         assert own_points(whole, since) == found, "live or replayed, it is the same"
-        homeiq.run("replay", "--stale", HOMEIQ_REPLAY__LAYOUT="homeiq")
-        other = influxdb.read_back(ours)
-        assert {key[0] for key in other if "domain" in dict(key[1])} == {"home_assistant_events"}
-        homeiq.run("replay", "--stale")
-        assert without_marker(influxdb.read_back(ours)) == without_marker(whole)
-        homeiq.run("audit")
+        if version == 2:
+            goes_to_the_other_layout_and_back(homeiq, influxdb, ours, whole)
+
+
+def goes_to_the_other_layout_and_back(homeiq: Homeiq, influxdb: InfluxDBServer, ours: str, whole: Content) -> None:
+    """Nothing of the one is left behind in the other."""
+    homeiq.run("replay", "--stale", HOMEIQ_REPLAY__LAYOUT="homeiq")
+    other = influxdb.read_back(ours)
+    assert {key[0] for key in other if "domain" in dict(key[1])} == {"home_assistant_events"}
+    homeiq.run("replay", "--stale")
+    assert without_marker(influxdb.read_back(ours)) == without_marker(whole)
+    homeiq.run("audit")
 
 
 def without_marker(content: Content) -> Content:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from homeiq.clock import DAY, SECOND
 from homeiq.replayer import follower as follower_module
+from homeiq.replayer import replay as replaying
 from homeiq.replayer.normalizers.base import Normalizer, SetAside
 from homeiq.replayer.normalizers.home_assistant import HomeAssistantNormalizer
 from homeiq.replayer.normalizers.home_assistant_layout import HomeAssistantLayout
@@ -228,7 +229,7 @@ def test_the_lines_depend_on_the_records_alone(kind: type[Normalizer], said: lis
     contents = []
     for _ in range(2):
         with fast_folder() as data_dir, pytest.MonkeyPatch.context() as patch:
-            patch.setattr("homeiq.replayer.replay.normalizers", lambda *_, **__: [kind()])
+            patch.setattr(replaying, "normalizers_of", lambda settings: [kind()])
             write_log(data_dir, [*registries(DAY_0), *said])
             whole, parts = MemoryTarget(), MemoryTarget()
             replay_to_output(Settings(data_dir=data_dir), "-", target=whole)
