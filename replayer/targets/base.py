@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import ClassVar, NamedTuple, Protocol
 
 from ..point import Field, Point
 
-__all__ = ["Ghost", "Stored", "Target", "WindowWriter"]
+__all__ = ["Ghost", "Stored", "StreamTarget", "Target", "WindowWriter"]
 
 
 class Stored(NamedTuple):
@@ -132,3 +132,22 @@ class Target(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give back what it holds."""
+
+
+class StreamTarget(Target):
+    """A target to which all points go one way, whoever makes them: it is its own writer."""
+
+    @abstractmethod
+    def write(self, points: Sequence[Point]) -> None:
+        """Write points; see WindowWriter.write."""
+
+    def live(self, normalizer: str) -> WindowWriter:
+        """Write points as they come."""
+        del normalizer
+        return self
+
+    @contextmanager
+    def window(self, start: int, upto: int, normalizer: str) -> Iterator[WindowWriter]:
+        """Write the window's points as they come."""
+        del start, upto, normalizer
+        yield self

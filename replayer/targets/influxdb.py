@@ -7,7 +7,7 @@ Written synchronously, as bytes, with integer nanoseconds; read back by InfluxQL
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError, LocationParseError
 from ...errors import BatchTooLarge, LinesRefused, TargetRefused
 from ...settings import InfluxDBSettings
 from ..point import Point, line
-from .base import Ghost, Stored, Target, WindowWriter
+from .base import Ghost, Stored, StreamTarget
 from .influxdb_answers import asking_error, reason_of, unreachable, writing_error
 from .influxdb_http import InfluxDBRequests
 from .influxdb_kind import find_out
@@ -35,7 +35,7 @@ _STATEMENTS = 100
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-class InfluxDBTarget(Target):
+class InfluxDBTarget(StreamTarget):
     """A bucket of an InfluxDB."""
 
     def __init__(self, settings: InfluxDBSettings) -> None:
@@ -79,17 +79,6 @@ class InfluxDBTarget(Target):
         if len(content) > self._settings.batch_bytes and len(points) > 1:
             raise BatchTooLarge(f"{len(content)} bytes are more than influxdb.batch_bytes")
         self._send(content)
-
-    def live(self, normalizer: str) -> WindowWriter:
-        """Write points as they come."""
-        del normalizer
-        return self
-
-    @contextmanager
-    def window(self, start: int, upto: int, normalizer: str) -> Iterator[WindowWriter]:
-        """Write the window's points as they come."""
-        del start, upto, normalizer
-        yield self
 
     def read(self, measurements: Sequence[str], start: int, end: int) -> Iterator[Stored]:
         """Yield the points of these measurements with times in [start, end) (microseconds UTC); see Target.read."""

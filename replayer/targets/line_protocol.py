@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import TargetRefused, TargetUnreachable
 from ..point import Point, line
-from .base import Target, WindowWriter
+from .base import StreamTarget
 
 __all__ = ["AppendedLinesTarget", "LineProtocolTarget"]
 
 
-class LineProtocolTarget(Target):
+class LineProtocolTarget(StreamTarget):
     """Writes all wanted points anew; a file appears under its name when it is complete."""
 
     def __init__(self, output: str) -> None:
@@ -44,17 +43,6 @@ class LineProtocolTarget(Target):
         except OSError as error:
             raise TargetRefused(f"{self._path or 'stdout'} cannot be written: {error.strerror}") from None
 
-    def live(self, normalizer: str) -> WindowWriter:
-        """Write points as they come."""
-        del normalizer
-        return self
-
-    @contextmanager
-    def window(self, start: int, upto: int, normalizer: str) -> Iterator[WindowWriter]:
-        """Write the window's points as they come."""
-        del start, upto, normalizer
-        yield self
-
     def close(self) -> None:
         """Let the file appear under its name; stdout is flushed."""
         file, self._file = self._file, None
@@ -78,7 +66,7 @@ class LineProtocolTarget(Target):
         return path.with_name(f"{path.name}.{os.getpid()}.tmp")
 
 
-class AppendedLinesTarget(Target):
+class AppendedLinesTarget(StreamTarget):
     """Adds lines to a file, for whoever reads on: a replay adds its points again, and whoever reads them takes the last."""
 
     def __init__(self, path: Path) -> None:
@@ -112,17 +100,6 @@ class AppendedLinesTarget(Target):
         except OSError as error:
             file.truncate(end)
             raise self._unreachable(error) from None
-
-    def live(self, normalizer: str) -> WindowWriter:
-        """Add points as they come."""
-        del normalizer
-        return self
-
-    @contextmanager
-    def window(self, start: int, upto: int, normalizer: str) -> Iterator[WindowWriter]:
-        """Add the window's points as they come."""
-        del start, upto, normalizer
-        yield self
 
     def close(self) -> None:
         """Close the file."""
