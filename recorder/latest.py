@@ -46,6 +46,7 @@ _HEARD = frozenset({"live", "simulated", "snapshot"})
 """Origins of what Home Assistant said of itself when it was heard: what its state is now."""
 
 _SNAPSHOT_ORIGINS = ("snapshot", "simulated")
+_TRIES = 20
 _NO_CHOICE = '{"include":{},"exclude":{}}'
 _log = logging.getLogger(__name__)
 
@@ -145,6 +146,15 @@ class Latest:
     @classmethod
     def load(cls, data_dir: Path, next_seq: int) -> Latest:
         """Return what a log that goes on at `next_seq` says; without pyarrow, unless a child must make the cache anew."""
+        for _ in range(_TRIES):
+            try:
+                return cls._load(data_dir, next_seq)
+            except FileNotFoundError:  # a tail was sealed meanwhile, by a child of the process before this one
+                continue
+        return cls._load(data_dir, next_seq)
+
+    @classmethod
+    def _load(cls, data_dir: Path, next_seq: int) -> Latest:
         tails = tails_in(log_folder(data_dir))
         first = tails[0][0] if tails else next_seq
         latest, reach = cls._read(data_dir)

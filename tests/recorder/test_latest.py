@@ -1,8 +1,10 @@
 """A snapshot adds only what is new, also after a restart."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from homeiq.recorder import latest as module
 from homeiq.recorder.latest import Latest
 from homeiq.storage.log import EventLog
 from homeiq.storage.maintenance import seal
@@ -149,3 +151,20 @@ def test_what_is_known_of_the_home_outlives_a_restart(tmp_path: Path) -> None:
     assert latest.home_config() == {}
     latest.config = "{"
     assert latest.home_config() == {}
+
+
+def test_a_tail_that_is_sealed_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child of a recorder that was killed goes on sealing while the next one starts."""
+    with EventLog(tmp_path, purpose="test") as log:
+        log.append([state(1)])
+        log.rotate()
+        log.append([state(2)])
+        read = module.read_tail
+
+        def sealed_meanwhile(path: Path, before: int | None) -> Any:
+            monkeypatch.setattr(module, "read_tail", read)
+            seal(tmp_path)
+            return read(path, before)
+
+        monkeypatch.setattr(module, "read_tail", sealed_meanwhile)
+        assert Latest.load(tmp_path, log.next_seq).entities == {"a.b": 2}
