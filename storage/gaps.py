@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from ..clock import SECOND
 from ..verbatim import loads
-from .record import HOUSEKEEPING, Event, Record
+from .record import EXPIRED, FORGOTTEN, HOUSEKEEPING, Event, Record
 
 __all__ = [
     "DEAD_AFTER",
@@ -189,7 +189,7 @@ class Listening:
         if not what.startswith(HOUSEKEEPING):
             self.alive_at = record.received_at
             return None
-        if what == "homeiq_blank":
+        if what in ("homeiq_blank", EXPIRED, FORGOTTEN):  # written by whoever works on the log: no sign of the recorder
             return None
         gap = self._housekeeping(what, record, facts_of(record.raw))
         self.alive_at = record.received_at

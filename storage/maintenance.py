@@ -29,7 +29,19 @@ from .reader import list_files, read_slice
 from .record import Record
 from .tail import read_tail
 
-__all__ = ["MERGED_RECORDS", "OLD_KEPT_SECONDS", "Sealed", "seal", "compact", "position", "main"]
+__all__ = [
+    "MERGED_RECORDS",
+    "OLD_KEPT_SECONDS",
+    "Sealed",
+    "seal",
+    "compact",
+    "position",
+    "main",
+    "retire",
+    "retire_superseded",
+    "seal_tails",
+    "write_segment",
+]
 
 MERGED_RECORDS = 100_000
 """Compaction merges up to so many records into one segment: what a reader holds in memory at once."""
@@ -44,10 +56,11 @@ def seal(data_dir: Path, files: Files | None = None) -> Sealed:
     """Seal every tail but the newest; return the new segments. Waits for other maintenance. Raises LogCorrupt, OSError."""
     files = files or Files()
     with locked(data_dir / "log" / "MAINTENANCE", "sealing", wait=True):
-        return _seal_tails(data_dir, files)
+        return seal_tails(data_dir, files)
 
 
-def _seal_tails(data_dir: Path, files: Files) -> Sealed:
+def seal_tails(data_dir: Path, files: Files) -> Sealed:
+    """Do it, under the lock."""
     listed = list_files(data_dir)
     sealed = listed.slices[-1].last if listed.slices else 0
     tails = tails_in(log_folder(data_dir))
@@ -78,15 +91,13 @@ def _seal_tails(data_dir: Path, files: Files) -> Sealed:
 
 def _replace_by_segment(data_dir: Path, records: list[Record], tails: Sequence[Path], files: Files) -> SegmentName:
     table = segment.table_of(records)
-    name = _write_segment(data_dir, table, records[0].seq, records[-1].seq, 0, files)
+    name = write_segment(data_dir, table, records[0].seq, records[-1].seq, 0, files)
     for path in tails:
         files.remove(path)
     return name
 
 
-def _write_segment(
-    data_dir: Path, table: pa.Table, first: int, last: int, generation: int, files: Files
-) -> SegmentName:
+def write_segment(data_dir: Path, table: pa.Table, first: int, last: int, generation: int, files: Files) -> SegmentName:
     """Write a segment, and prove by reading it back that it holds what it should."""
     day = datetime.fromtimestamp(table["received_at"][0].cast(pa.int64()).as_py() / 1e6, UTC).date()
     path = log_folder(data_dir) / f"date={day}" / segment_name(first, last, generation)
@@ -114,8 +125,8 @@ def compact(data_dir: Path, files: Files | None = None) -> tuple[Sealed, Sealed]
     """
     files = files or Files()
     with locked(data_dir / "log" / "MAINTENANCE", "compacting", wait=True):
-        sealed = _seal_tails(data_dir, files)
-        _retire_superseded(data_dir, files)
+        sealed = seal_tails(data_dir, files)
+        retire_superseded(data_dir, files)
         _remove_old(data_dir, files)
         merged = [_merge(data_dir, group, files) for group in _groups(list_files(data_dir).slices)]
     return sealed, merged
@@ -144,24 +155,25 @@ def _merge(data_dir: Path, group: Sequence[Slice], files: Files) -> SegmentName:
         [("day", "ascending"), ("entity_id", "ascending"), ("time", "ascending"), ("seq", "ascending")]
     )
     generation = 1 + max(part.segment.generation for part in group)
-    name = _write_segment(data_dir, rows.drop_columns(["day"]), group[0].first, group[-1].last, generation, files)
+    name = write_segment(data_dir, rows.drop_columns(["day"]), group[0].first, group[-1].last, generation, files)
     for loser in {part.segment for part in group}:
         if name.first <= loser.first and loser.last <= name.last:
-            _retire(loser, files)
+            retire(loser, files)
     return name
 
 
-def _retire(loser: SegmentName, files: Files) -> None:
+def retire(loser: SegmentName, files: Files) -> None:
+    """Set a segment aside for those who read it still: it speaks for nothing any more."""
     files.replace(loser.path, loser.path.with_name(loser.path.name + ".old"))
 
 
-def _retire_superseded(data_dir: Path, files: Files) -> None:
+def retire_superseded(data_dir: Path, files: Files) -> None:
     """Set aside what a compaction had merged already when it was interrupted."""
     speaking = {part.segment for part in list_files(data_dir).slices}
     for loser in _segments(data_dir):
         covering = [name for name in speaking if name.first <= loser.first and loser.last <= name.last]
         if loser not in speaking and any(segment.is_valid(name) for name in covering) and segment.is_valid(loser):
-            _retire(loser, files)
+            retire(loser, files)
 
 
 def _remove_old(data_dir: Path, files: Files) -> None:

@@ -24,6 +24,8 @@ __all__ = [
     "ORIGINS",
     "ORIGIN_RANK",
     "HOUSEKEEPING",
+    "EXPIRED",
+    "FORGOTTEN",
     "Event",
     "Record",
     "encode",
@@ -46,6 +48,10 @@ ORIGIN_RANK: Final[dict[str, int]] = {origin: len(ORIGINS) - place for place, or
 
 HOUSEKEEPING: Final = "homeiq_"
 """Event types that begin so are the recorder's own words about itself: connections, heartbeats, clock jumps, blanks."""
+
+EXPIRED: Final = HOUSEKEEPING + "expired"
+FORGOTTEN: Final = HOUSEKEEPING + "forgotten"
+"""Event types that say what the log does not hold any more: see vanished.py."""
 
 _CRC_LENGTH = len(b',"crc":"00000000"}')
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,9 +15,10 @@ from ..choice import Choice
 from ..errors import LogCorrupt
 from . import segment
 from .manifest import Slice
-from .reader import LogFiles, TailPart, list_files
-from .record import COLUMNS
+from .reader import LogFiles, TailPart, list_files, records_of
+from .record import COLUMNS, EXPIRED, FORGOTTEN
 from .tail import read_tail
+from .vanished import Vanished, vanished_of
 
 __all__ = ["LogView", "chosen_rows"]
 
@@ -58,6 +60,7 @@ class LogView:
         if files.missing:
             ranges = ", ".join(f"{first} to {last}" for first, last in files.missing)
             raise LogCorrupt(f"the records {ranges} are missing from the log", place=str(data_dir))
+        self._data_dir = data_dir
         self.tail = tail
         self.slices = [part for part in files.slices if upto is None or part.first <= upto]
         self._upto = upto
@@ -70,6 +73,16 @@ class LogView:
         ends = [part.last for part in self.slices] + ([self.tail["seq"][-1].as_py()] if self.tail.num_rows else [])
         last = max(ends, default=0)
         return last if self._upto is None else min(last, self._upto)
+
+    @cached_property
+    def vanished(self) -> Vanished:
+        """What the log says, now and not only up to `upto`, of records that it does not hold any more.
+
+        A log says so before anything expires, and this is asked after the view was made: so nothing of what the view
+        reads has expired without being named here.
+        """
+        tables = LogView(self._data_dir).scan(event_types=(EXPIRED, FORGOTTEN))
+        return vanished_of([record for table in tables for record in records_of(table)])
 
     def scan(
         self,

@@ -1,0 +1,270 @@
+"""Records that go: what the settings let expire, and what a person wants forgotten. Imports pyarrow.
+
+Such a record becomes a blank row, which keeps its place: seq, received_at, source and origin stay, its time is that of its
+arrival, all else is gone. Rows stay in their order and row group, so that whoever reads by an older list reads right.
+
+Expiring: the log says first what goes; then each segment is written anew with the next generation, read back, and the old
+one set aside for an hour. Forgetting: nothing of the old is kept, the name of the old segment with `.old` then holds the
+blank rows; the log says last what has gone. Whoever is killed in between does it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..clock import DAY
+from . import segment
+from .files import Files, locked
+from .log import log_folder
+from .maintenance import retire, retire_superseded, seal_tails, write_segment
+from .manifest import SegmentName, parse_segment
+from .reader import list_files
+from .record import COLUMNS, blank
+from .vanished import Key, never_expires, runs_of
+
+__all__ = ["Note", "Removed", "Rules", "expire", "forget"]
+
+Note = Callable[[str, Mapping[str, Any]], None]
+"""Makes the recorder's own word `what`, with its facts, durable in the log, before it returns. Raises HomeiqError."""
+
+_STAMP = pa.timestamp("us", tz="UTC")
+_KEPT_OF_A_ROW = 0.15
+"""What a blank row takes of the room of the record that it was, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How long records are kept: in microseconds, None for ever. `ages` by event type wins over `age`.
+
+    `total_bytes`: of the segments; the oldest days go first, whatever their ages.
+    """
+
+    age: int | None = None
+    ages: Mapping[str, int | None] | None = None
+    total_bytes: int | None = None
+
+    @property
+    def any(self) -> bool:
+        """Something may expire."""
+        ages = self.ages or {}
+        return self.age is not None or self.total_bytes is not None or any(age is not None for age in ages.values())
+
+    def cutoff(self, event_type: str, now: int) -> int:
+        """Return the time before which records of a type have expired: the beginning of a UTC day."""
+        ages = self.ages or {}
+        like = "state_changed" if event_type == "state" and "state" not in ages else event_type
+        age = ages.get(like, self.age)
+        return -(2**63) if age is None or never_expires(event_type) else (now - age) // DAY * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """How many records became blank rows, how many segments were rewritten, and how many went whole."""
+
+    records: int = 0
+    segments: int = 0
+    whole_segments: int = 0
+
+
+def expire(data_dir: Path, rules: Rules, now: int, note: Note, files: Files | None = None) -> Removed:
+    """Let expire what the rules say at `now` (microseconds UTC). Waits for other maintenance.
+
+    Raises HomeiqError, OSError.
+    """
+    if not rules.any:
+        return Removed()
+    files = files or Files()
+    with locked(data_dir / "log" / "MAINTENANCE", "expiring", wait=True):
+        retire_superseded(data_dir, files)
+        names = _speaking(data_dir)
+        cutoffs = _Cutoffs(rules, now, _day_for_size(names, rules, now))
+        days: dict[Key, set[int]] = {}
+        going: dict[SegmentName, int] = {}
+        for name in names:
+            count = _count(name, cutoffs, days)
+            if count:
+                going[name] = count
+        leading = _leading_blank(names, cutoffs)
+        if not going and not leading:
+            return Removed()
+        facts: dict[str, Any] = {
+            "records": sum(going.values()),
+            "rows": [[*key, first, last] for key, of in sorted(days.items()) for first, last in runs_of(of)],
+        }
+        if leading:
+            facts["first_seq"] = leading[-1].last + 1
+        note("expired", facts)
+        for name in leading:  # the oldest first: killed in between, the log begins later, and has no hole
+            retire(name, files)
+        rewritten = [name for name in going if name not in leading]
+        for name in rewritten:
+            _blank_segment(data_dir, name, cutoffs.mask, "expired", files)
+            retire(name, files)
+        return Removed(sum(going.values()), len(rewritten), len(leading))
+
+
+def forget(
+    data_dir: Path, entity: Callable[[str], bool], since: int | None, until: int | None, files: Files | None = None
+) -> Removed:
+    """Make blank rows of the sealed records of these entities with times in [since, until), microseconds UTC.
+
+    Of the old segments nothing is left. The caller lets the log say so afterwards. Raises LogCorrupt, OSError.
+    """
+    files = files or Files()
+
+    def mask(table: pa.Table) -> pa.ChunkedArray:
+        names = [name for name in pc.unique(table["entity_id"]).to_pylist() if name is not None and entity(name)]
+        found = pc.is_in(table["entity_id"], pa.array(names, pa.string()))
+        if since is not None:
+            found = pc.and_(found, pc.greater_equal(table["time"], pa.scalar(since, _STAMP)))
+        if until is not None:
+            found = pc.and_(found, pc.less(table["time"], pa.scalar(until, _STAMP)))
+        return found
+
+    with locked(data_dir / "log" / "MAINTENANCE", "forgetting", wait=True):
+        seal_tails(data_dir, files)
+        retire_superseded(data_dir, files)
+        records = segments = 0
+        for name in _speaking(data_dir):
+            narrow = _columns(name, ("entity_id", "time"))
+            count = pc.sum(mask(narrow)).as_py() or 0
+            if count:
+                new = _blank_segment(data_dir, name, mask, "forgotten", files)
+                # Whoever reads by an older list finds the blank rows under the old name.
+                files.write_whole(name.path.with_name(name.path.name + ".old"), new.path.read_bytes())
+                files.remove(name.path)
+                records, segments = records + count, segments + 1
+        for path in sorted(log_folder(data_dir).glob("date=*/*.parquet.old")):
+            _forget_superseded(path, mask, files)
+        return Removed(records, segments)
+
+
+def _forget_superseded(path: Path, mask: Callable[[pa.Table], pa.ChunkedArray], files: Files) -> None:
+    """Blank the rows of a file that is kept only for those who read it still; one that can't be read goes."""
+    name = parse_segment(path.with_suffix(""))
+    if name is None or name.path.exists():
+        files.remove(path)
+        return
+    try:
+        table = _columns(name, COLUMNS)
+    except Exception:  # whatever is wrong with it: it speaks for nothing, and may hold what is to be forgotten
+        files.remove(path)
+        return
+    found = mask(table)
+    if pc.any(found).as_py():
+        files.write_whole(path, segment.write(_blanked(table, found, "forgotten"), name.first, name.last))
+
+
+class _Cutoffs:
+    """Which rows have expired."""
+
+    def __init__(self, rules: Rules, now: int, day: int) -> None:
+        self._rules = rules
+        self._now = now
+        self._day = day
+
+    def mask(self, table: pa.Table) -> pa.ChunkedArray:
+        """Return for each row of a table with event_type and time whether it has expired."""
+        found = (
+            pa.chunked_array([pa.repeat(False, table.num_rows)]) if table.num_rows else pa.chunked_array([], pa.bool_())
+        )
+        for event_type in pc.unique(table["event_type"]).to_pylist():
+            if event_type is None or never_expires(event_type):
+                continue
+            before = max(self._rules.cutoff(event_type, self._now), self._day)
+            old = pc.less(table["time"], pa.scalar(before, _STAMP))
+            found = pc.or_(found, pc.and_(pc.equal(table["event_type"], event_type), old))
+        return pc.fill_null(found, False)
+
+
+def _count(name: SegmentName, cutoffs: _Cutoffs, days: dict[Key, set[int]]) -> int:
+    """Count what has expired in a segment, and enter on which days it lay."""
+    table = _columns(name, ("time", "source", "event_type", "entity_id"))
+    gone = table.filter(cutoffs.mask(table))
+    if not gone.num_rows:
+        return 0
+    domain = pc.fill_null(
+        pc.list_element(pc.split_pattern(pc.fill_null(gone["entity_id"], ""), ".", max_splits=1), 0), ""
+    )
+    day = pc.floor_temporal(gone["time"], unit="day").cast(pa.int64())
+    kinds = pa.table({"source": gone["source"], "event_type": gone["event_type"], "domain": domain, "day": day})
+    for row in kinds.group_by(["source", "event_type", "domain", "day"]).aggregate([]).to_pylist():
+        days.setdefault((row["source"], row["event_type"], row["domain"]), set()).add(row["day"])
+    return int(gone.num_rows)
+
+
+def _leading_blank(names: Sequence[SegmentName], cutoffs: _Cutoffs) -> list[SegmentName]:
+    """Return the segments at the log's beginning of which no record would be left."""
+    leading = []
+    for name in names:
+        table = _columns(name, ("time", "event_type"))
+        gone = pc.or_(cutoffs.mask(table), pc.equal(table["event_type"], "homeiq_blank"))
+        if not pc.all(gone).as_py():
+            break
+        leading.append(name)
+    return leading
+
+
+def _day_for_size(names: Sequence[SegmentName], rules: Rules, now: int) -> int:
+    """Return the day before which all must go for the log to become small enough; never more than the days before today."""
+    if rules.total_bytes is None:
+        return -(2**63)
+    sizes = {name: name.path.stat().st_size for name in names}
+    excess = float(sum(sizes.values()) - rules.total_bytes)
+    if excess <= 0:
+        return -(2**63)
+    freed: dict[int, float] = {}
+    for name in names:
+        table = _columns(name, ("time", "event_type"))
+        types = [one for one in pc.unique(table["event_type"]).to_pylist() if one and not never_expires(one)]
+        table = table.filter(pc.is_in(table["event_type"], pa.array(types, pa.string())))
+        a_row = sizes[name] / (name.last - name.first + 1) * (1 - _KEPT_OF_A_ROW)
+        for entry in pc.value_counts(pc.floor_temporal(table["time"], unit="day").cast(pa.int64())).to_pylist():
+            freed[entry["values"]] = freed.get(entry["values"], 0.0) + entry["counts"] * a_row
+    today = now // DAY * DAY
+    for day in sorted(freed):
+        if day >= today:
+            break
+        excess -= freed[day]
+        if excess <= 0:
+            return day + DAY
+    return today
+
+
+def _blank_segment(
+    data_dir: Path, name: SegmentName, mask: Callable[[pa.Table], pa.ChunkedArray], reason: str, files: Files
+) -> SegmentName:
+    """Write a segment's next generation, in which the rows that the mask names are blank."""
+    table = _columns(name, COLUMNS)
+    rows = _blanked(table, mask(table), reason)
+    return write_segment(data_dir, rows, name.first, name.last, name.generation + 1, files)
+
+
+def _blanked(table: pa.Table, gone: pa.ChunkedArray, reason: str) -> pa.Table:
+    """Return the rows in their order, those that go as blank rows."""
+    row = blank(1, 0, "", reason)
+    text = pa.string()
+    new = {
+        "time": table["received_at"],
+        "event_type": pa.scalar(row.event_type, text),
+        "entity_id": pa.scalar(None, text),
+        "state": pa.scalar(None, text),
+        "raw": pa.scalar(row.raw, text),
+    }
+    columns = [pc.if_else(gone, new[column], table[column]) if column in new else table[column] for column in COLUMNS]
+    return pa.table(columns, schema=segment.SCHEMA)
+
+
+def _columns(name: SegmentName, columns: Iterable[str]) -> pa.Table:
+    return pa.concat_tables(list(segment.read_rows(name, name.first, name.last, list(columns))))
+
+
+def _speaking(data_dir: Path) -> list[SegmentName]:
+    """Return the segments that speak for records, in order."""
+    return sorted({part.segment for part in list_files(data_dir).slices})

@@ -1,0 +1,114 @@
+"""What the log says of records that it does not hold any more: expired by the settings, or forgotten for a person's sake.
+
+Both stand in records of the recorder's own (source `recorder`, never expired themselves), so that the log alone tells it:
+
+    homeiq_expired     written before the first row goes. `rows`: a list of [source, event type, domain of the entity or
+                       "", first day, last day] (days: microseconds UTC of their beginning), `records` in number, and where
+                       whole segments went `first_seq`: the first record that there still is
+    homeiq_forgotten   written after the last row went. `entity` (a glob), `since` and `until` (microseconds UTC or null),
+                       `records` in number. Never what they held
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from ..clock import DAY
+from .gaps import facts_of
+from .record import EXPIRED, FORGOTTEN, HOUSEKEEPING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .record import Record
+
+__all__ = ["Expired", "Forgotten", "Vanished", "never_expires", "runs_of", "vanished_of"]
+
+Key = tuple[str, str, str]
+"""Source, event type, and the entity's domain; empty where there is no entity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Records of this kind have expired whose times lie in [start, end), whole days (microseconds UTC)."""
+
+    source: str
+    event_type: str
+    domain: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """States of entities that the glob matches, with times in [since, until), were forgotten before record `seq`."""
+
+    seq: int
+    entity: str
+    since: int | None
+    until: int | None
+
+    def matches(self, entity: str) -> bool:
+        """Tell whether an entity was meant."""
+        return fnmatchcase(entity, self.entity)
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """All that a log says of what it does not hold any more; `first_seq`: no record before it is missed."""
+
+    expired: tuple[Expired, ...] = ()
+    forgotten: tuple[Forgotten, ...] = ()
+    first_seq: int = 1
+
+
+def never_expires(event_type: str) -> bool:
+    """Tell whether records of a type stay: the recorder's own words, the registries, the configuration."""
+    return event_type.startswith(HOUSEKEEPING) or event_type.endswith("_registry") or event_type == "config"
+
+
+def runs_of(days: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the first and the last of each run of days that follow each other."""
+    runs: list[tuple[int, int]] = []
+    for day in sorted(days):
+        if runs and runs[-1][1] + DAY == day:
+            runs[-1] = (runs[-1][0], day)
+        else:
+            runs.append((day, day))
+    return runs
+
+
+def vanished_of(records: Sequence[Record]) -> Vanished:
+    """Return what these records say, of which others are passed over."""
+    days: dict[Key, set[tuple[int, int]]] = {}
+    forgotten: list[Forgotten] = []
+    first_seq = 1
+    for record in sorted(records, key=lambda record: record.seq):
+        facts = facts_of(record.raw)
+        if record.event_type == EXPIRED:
+            first_seq = max(first_seq, _integer(facts.get("first_seq")) or 1)
+            rows = facts.get("rows")
+            for row in rows if isinstance(rows, list) else ():
+                source, event_type, domain, first, last = row
+                days.setdefault((source, event_type, domain), set()).add((first, last))
+        elif record.event_type == FORGOTTEN:
+            since, until = _integer(facts.get("since")), _integer(facts.get("until"))
+            forgotten.append(Forgotten(record.seq, str(facts.get("entity", "*")), since, until))
+    expired = [Expired(*key, first, last + DAY) for key, runs in sorted(days.items()) for first, last in _joined(runs)]
+    return Vanished(tuple(expired), tuple(forgotten), first_seq)
+
+
+def _joined(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(runs):
+        if joined and first <= joined[-1][1] + DAY:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        else:
+            joined.append((first, last))
+    return joined
+
+
+def _integer(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
