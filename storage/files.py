@@ -98,7 +98,7 @@ class Files:
         self.replace(beside, path)
 
     def overwrite(self, path: Path, content: bytes) -> None:
-        """Put bytes in the place of the first ones of a file that is there, in one write; not durable, and needs no room."""
+        """Put bytes in the place of the first ones of a file, in one write; not durable, and needs no room."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
             os.pwrite(descriptor, content, 0)

@@ -1,14 +1,14 @@
 """The mark: up to which record the newest tail is durable. Readers read up to it and no further.
 
-A group is in the file, for whoever reads it, some milliseconds before its fdatasync returns; power loss in between takes it,
-and its numbers are given to other records. So the appender says in `log/DURABLE` which record was made durable last, each
-time after the fdatasync, by overwriting one line in place:
+A group is in the file, for whoever reads it, some milliseconds before its fdatasync returns; power loss in between takes
+it, and its numbers are given to other records. So the appender says in `log/DURABLE` which record was made durable last,
+each time after the fdatasync, by overwriting one line in place:
 
     <first seq of the tail> <last durable seq> <boot id> <CRC-32 of what is before it>
 
-It is not synced: whatever of it reaches the disk was true when it was written, and stays true. After the machine was started
-anew (another boot id) all that can be read comes from the disk: then, and where there is no mark, every whole line counts.
-What a mark says was durable is missed when the log is opened, and its numbers are never given again.
+It is not synced: whatever of it reaches the disk was true when it was written, and stays true. After the machine was
+started anew (another boot id) all that can be read comes from the disk: then, and where there is no mark, every whole line
+counts. What a mark says was durable is missed when the log is opened, and its numbers are never given again.
 """
 
 from __future__ import annotations
