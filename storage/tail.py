@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import LogCorrupt, LogNotWritable
 from .files import Files
 from .manifest import parse_tail, tail_name
-from .record import Event, Record, blank, decode, encode, encode_group
+from .record import LOST, Event, Record, blank, decode, encode, encode_group, housekeeping_event
 
 __all__ = ["Tail", "TailCursor", "Recovery", "read_tail", "recover", "drop_sealed", "not_writable"]
 
@@ -139,8 +139,8 @@ def recover(data_dir: Path, path: Path, before: int | None, files: Files, durabl
 
     A torn or corrupt end, and what is numbered `before` or above, goes to the quarantine. A bad line among good ones goes
     there too; a blank row keeps its place, so that seq stays without holes, up to `before`, or to the record `durable`,
-    which readers may have seen. Where there is no room for that, the file stays as it is, to be mended at another start:
-    the log goes on in the next tail. Raises OSError if the tail cannot be read or synced.
+    which readers may have seen; then a record says so. Where there is no room for all that, the file stays as it is, to be
+    mended at another start: the log goes on in the next tail. Raises OSError if the tail cannot be read or synced.
     """
     first = parse_tail(path) or 1
     content = path.read_bytes()
@@ -157,6 +157,10 @@ def recover(data_dir: Path, path: Path, before: int | None, files: Files, durabl
         received_at = decode(good[-1]).received_at if good else 0
         good += [_blank_line(seq, received_at) for seq in range(recovery.next_seq, recovery.next_seq + lost)]
         recovery.next_seq += lost
+        if before is None:  # Whoever has seen them is told, by a record that comes after all that it has seen.
+            said = housekeeping_event(received_at, "recorder", LOST, first=start, last=end)
+            good.append(encode(recovery.next_seq, said))
+            recovery.next_seq += 1
     whole = b"".join(good)
     if whole != content:
         try:

@@ -11,6 +11,7 @@ from homeiq.storage.manifest import tail_name
 from homeiq.storage.mark import MARK, Mark, mark_of, readable_before
 from homeiq.storage.reader import LogReader, list_files
 from homeiq.storage.record import encode_group
+from homeiq.storage.verify import verify
 from homeiq.storage.view import LogView
 
 from .disks import FastFiles, contents, events, fill
@@ -120,7 +121,8 @@ def test_numbers_that_readers_have_seen_are_never_given_again(tmp_path: Path, go
     else:
         path.write_bytes(b"" if gone == "empty" else b"".join(lines[:5]) + lines[5][:9])
     with EventLog(tmp_path, files=FastFiles()) as log:
-        assert log.append(events(9, 1)) == (last + 1, last + 1)
+        given = last + 1 + (gone != "removed")  # The record behind them says that they are lost.
+        assert log.append(events(9, 1)) == (given, given)
     kept = {"cut": 5, "empty": 0, "removed": 0}[gone]
     assert f"records {kept + 1}-8" in log.findings[0]
     assert quarantined(tmp_path) == ([lines[5][:9]] if gone == "cut" else [])
@@ -129,6 +131,9 @@ def test_numbers_that_readers_have_seen_are_never_given_again(tmp_path: Path, go
     else:
         blanks = [record.seq for record in contents(tmp_path) if record.event_type == "homeiq_blank"]
         assert blanks == list(range(kept + 1, 9))
+        assert contents(tmp_path)[8].event_type == "homeiq_lost"
+        assert contents(tmp_path)[8].raw == f'{{"first":{kept + 1},"last":8}}'
+        assert verify(tmp_path).findings == []
 
 
 def test_a_torn_end_on_a_full_disk_stays_and_is_moved_aside_later(tmp_path: Path) -> None:
