@@ -215,6 +215,16 @@ def compact(context: _Context, as_json: bool) -> None:
     compact_log(context.settings.data_dir, as_json)
 
 
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print counts and findings as JSON.")
+@shared
+def verify(context: _Context, as_json: bool) -> None:
+    """Prove that the log is whole, or list what is not (exit code 1). Works while the recorder writes."""
+    from .commands.verify import verify_log
+
+    verify_log(context.settings.data_dir, as_json)
+
+
 @cli.group()
 def normalize() -> None:
     """Try out rules, and normalizers of one's own: what they make of recorded events."""
