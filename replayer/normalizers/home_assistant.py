@@ -283,7 +283,8 @@ def states_in(record: Record) -> tuple[dict[str, Any] | None, Any, Any]:
     except ValueError as error:
         raise SetAside(Reason.UNREADABLE, str(error)) from None
     if record.event_type == "state":
-        new, old, context = state_of(content, record), None, None
+        new, old = state_of(content, record), None
+        context = content.get("context") if isinstance(content, dict) else None  # of an imported removal
     else:
         data = content.get("data") if isinstance(content, dict) else None
         if not isinstance(data, dict) or "new_state" not in data:

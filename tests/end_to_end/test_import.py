@@ -15,7 +15,10 @@ _NOT_KEPT = {"origin", "old_state", "duration_in_state_seconds"}
 
 
 def committed(server: HomeAssistantServer, state: str) -> bool:
-    sql = "SELECT 1 FROM states JOIN states_meta USING (metadata_id) WHERE states_meta.entity_id = 'sensor.last' AND state = ?"
+    sql = (
+        "SELECT 1 FROM states JOIN states_meta USING (metadata_id)"
+        " WHERE states_meta.entity_id = 'sensor.last' AND state = ?"
+    )
     with closing(sqlite3.connect(f"file:{server.config_dir}/home-assistant_v2.db?mode=ro", uri=True)) as database:
         return database.execute(sql, (state,)).fetchone() is not None
 
@@ -43,6 +46,9 @@ def test_the_database_of_a_running_home_assistant(home_assistant_factory, tmp_pa
         wait_for("Home Assistant's commit", lambda: committed(server, "end"))
         wait_for("the record", lambda: rows(live.data_dir, "SELECT 1 FROM events WHERE entity_id = 'sensor.last'"))
 
+        for registry in ("config", "entity_registry", "device_registry"):
+            live.run("export", "--event-type", registry, "--output", str(tmp_path / registry))
+            alone.run("import", "ndjson", str(tmp_path / registry))
         first = json.loads(alone.run("import", "home-assistant", file, "--json").stdout)
         assert first["new"] > 100
         assert first["bad"] == 0
