@@ -2,12 +2,15 @@
 
 import gzip
 import json
+import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from homeiq.cli import cli
+from homeiq.commands.import_sink import _Alone
 from homeiq.storage.log import EventLog
 from homeiq.storage.reader import read_everything
 from homeiq.storage.record import ORIGINS, Event
@@ -16,6 +19,15 @@ from hypothesis import strategies as st
 
 NOW = 1_795_448_913_184_487
 LIVE = Event(NOW, NOW, "home_assistant", "live", "state_changed", "light.a", "on", "{}")
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Give the signals back that the command takes."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def run(data_dir: Path, *arguments: str) -> Result:
@@ -109,6 +121,28 @@ def test_another_recorders_own_words_are_left_out_where_one_has_recorded(tmp_pat
     run(tmp_path / "one", "export", "--output", str(tmp_path / "f"))
     found = summary(run(tmp_path / "other", "import", "ndjson", str(tmp_path / "f"), "--json"))
     assert (found["new"], found["left_out"]) == (1, 1)
+
+
+def test_stopped_and_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        json.dumps({"seq": n, "time": NOW + n, "source": "s", "origin": "live", "event_type": "t", "raw": f"{n}"})
+        for n in range(2_500)
+    ]
+    (tmp_path / "f").write_text("\n".join(lines))
+    append = _Alone.append
+
+    def interrupted(self: _Alone, made: list[Event]) -> None:
+        append(self, made)
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_Alone, "append", interrupted)
+        result = run(tmp_path / "data", "import", "ndjson", str(tmp_path / "f"))
+    assert result.exit_code == 1
+    assert "stopped before the end, 1,000 records were imported: run it again" in result.stderr
+    found = summary(run(tmp_path / "data", "import", "ndjson", str(tmp_path / "f"), "--json"))
+    assert (found["new"], found["known"]) == (1_500, 1_000)
+    assert len(held(tmp_path / "data")) == 2_500
 
 
 def test_export_filters(tmp_path: Path) -> None:
