@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 
 from ..errors import LogError
@@ -13,6 +12,12 @@ from .record import Event
 __all__ = ["Bad", "Spool"]
 
 _ROWS = 5_000
+
+# A page at a time: who takes no more of them leaves no question open.
+_FOLLOWING = (
+    "SELECT number, time, source, origin, event_type, entity_id, state, raw FROM spooled"
+    " WHERE (time, number) > (?, ?) ORDER BY time, number LIMIT ?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +69,10 @@ class Spool:
         """Yield all events in the order of their times, as received at `now` (microseconds UTC)."""
         try:
             self._database.execute("CREATE INDEX IF NOT EXISTS by_time ON spooled (time, number)")
-            found = self._database.execute(
-                "SELECT time, source, origin, event_type, entity_id, state, raw FROM spooled ORDER BY time, number"
-            )
-            with closing(found):
-                while rows := found.fetchmany(_ROWS):
-                    for time, source, origin, event_type, entity_id, state, raw in rows:
-                        yield Event(time, now, source, origin, event_type, entity_id, state, raw)
+            time, number = -(2**63), 0
+            while rows := self._database.execute(_FOLLOWING, (time, number, _ROWS)).fetchall():
+                for number, time, *others in rows:
+                    yield Event(time, now, *others)
         except sqlite3.Error as error:
             raise _no_room(error) from None
 
