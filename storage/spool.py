@@ -71,8 +71,9 @@ class Spool:
             self._database.execute("CREATE INDEX IF NOT EXISTS by_time ON spooled (time, number)")
             time, number = -(2**63), 0
             while rows := self._database.execute(_FOLLOWING, (time, number, _ROWS)).fetchall():
-                for number, time, *others in rows:
-                    yield Event(time, now, *others)
+                for row in rows:
+                    yield Event(row[1], now, *row[2:])
+                number, time = rows[-1][:2]
         except sqlite3.Error as error:
             raise _no_room(error) from None
 
