@@ -27,6 +27,7 @@ from .connection import Connection
 from .control import ControlServer
 from .disk import MEASURE_SECONDS
 from .health import Health
+from .imports import Imports
 from .intake import Intake
 from .latest import Latest
 from .schedule import Polling, Schedule
@@ -126,6 +127,7 @@ class Recorder:
                 "rotate": self._rotate,
                 "status": self._status,
                 **self._backfills.answers(),
+                **Imports(self.intake, self._clock).answers(),
             },
         )
         writing = asyncio.create_task(self.intake.run())

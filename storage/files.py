@@ -97,6 +97,14 @@ class Files:
             os.close(descriptor)
         self.replace(beside, path)
 
+    def overwrite(self, path: Path, content: bytes) -> None:
+        """Put bytes in the place of the first ones of a file, in one write; not durable, and needs no room."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.pwrite(descriptor, content, 0)
+        finally:
+            os.close(descriptor)
+
     def truncate(self, path: Path, length: int) -> None:
         """Cut a file, durably."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
@@ -123,6 +131,23 @@ class Files:
             place = place.with_name(f"{name}.{number}")
         self.write_whole(place.with_name(place.name + ".note"), note.encode() + b"\n")
         self.write_whole(place, content)
+        return place
+
+    def set_aside(self, data_dir: Path, path: Path, note: str) -> Path:
+        """Move a whole file to the quarantine, which needs no room on the disk; returns where it is now.
+
+        Where there is no room for the note, the file goes without.
+        """
+        place = data_dir / "quarantine" / path.name
+        number = 0
+        while place.exists():
+            number += 1
+            place = place.with_name(f"{path.name}.{number}")
+        self.make_folder(place.parent)
+        with suppress(OSError):
+            self.write_whole(place.with_name(place.name + ".note"), note.encode() + b"\n")
+        self.replace(path, place)
+        self.sync_folder(path.parent)
         return place
 
 

@@ -41,7 +41,8 @@ WITH told AS (
     UNION
     (SELECT * FROM events WHERE event_type = 'homeiq_heartbeat' ORDER BY seq DESC LIMIT 1)
     UNION
-    (SELECT * FROM events WHERE event_type <> 'homeiq_blank' ORDER BY seq DESC LIMIT 1)
+    (SELECT * FROM events
+        WHERE event_type NOT IN ('blank', 'homeiq_blank', 'homeiq_expired', 'homeiq_forgotten') ORDER BY seq DESC LIMIT 1)
 )
 SELECT {", ".join(COLUMNS)} FROM told ORDER BY seq
 """

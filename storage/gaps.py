@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from ..clock import SECOND
 from ..verbatim import loads
-from .record import EXPIRED, FORGOTTEN, HOUSEKEEPING, Event, Record
+from .record import EXPIRED, FORGOTTEN, GONE, HOUSEKEEPING, Event, Record
 
 __all__ = [
     "DEAD_AFTER",
@@ -42,6 +42,9 @@ __all__ = [
 
 RECORDER: Final = "recorder"
 """The `source` of what the recorder says of itself."""
+
+_NO_SIGN: Final = frozenset({GONE, HOUSEKEEPING + "blank", EXPIRED, FORGOTTEN})
+"""Rows that keep a place, and words of whoever works on the log: no sign that the recorder lived."""
 
 DEAD_AFTER: Final = 150 * SECOND
 """A recorder whose last record is older has ended without a word: two heartbeats are missing."""
@@ -186,10 +189,10 @@ class Listening:
     def learn(self, record: Event | Record) -> Gap | None:
         """Take the next record; return the gap that it ends."""
         what = record.event_type
+        if what in _NO_SIGN:
+            return None
         if not what.startswith(HOUSEKEEPING):
             self.alive_at = record.received_at
-            return None
-        if what in ("homeiq_blank", EXPIRED, FORGOTTEN):  # written by whoever works on the log: no sign of the recorder
             return None
         gap = self._housekeeping(what, record, facts_of(record.raw))
         self.alive_at = record.received_at

@@ -24,8 +24,10 @@ __all__ = [
     "ORIGINS",
     "ORIGIN_RANK",
     "HOUSEKEEPING",
+    "LOST",
     "EXPIRED",
     "FORGOTTEN",
+    "GONE",
     "Event",
     "Record",
     "encode",
@@ -49,9 +51,15 @@ ORIGIN_RANK: Final[dict[str, int]] = {origin: len(ORIGINS) - place for place, or
 HOUSEKEEPING: Final = "homeiq_"
 """Event types that begin so are the recorder's own words about itself: connections, heartbeats, clock jumps, blanks."""
 
+LOST: Final = "lost"
+"""The records `first` … `last`, which readers may have seen, were lost from the disk and are blank rows now."""
+
 EXPIRED: Final = HOUSEKEEPING + "expired"
 FORGOTTEN: Final = HOUSEKEEPING + "forgotten"
 """Event types that say what the log does not hold any more: see vanished.py."""
+
+GONE: Final = "blank"
+"""The event type of a row that keeps the place of a record that has expired or was forgotten."""
 
 _CRC_LENGTH = len(b',"crc":"00000000"}')
 

@@ -20,12 +20,13 @@ import pyarrow.compute as pc
 
 from ..clock import DAY
 from . import segment
+from .agreement import BLANKS
 from .files import Files, locked
 from .log import log_folder
 from .maintenance import retire, retire_superseded, seal_tails, write_segment
 from .manifest import SegmentName, parse_segment
 from .reader import list_files
-from .record import COLUMNS, blank
+from .record import COLUMNS, GONE, blank
 from .vanished import Key, never_expires, runs_of
 
 __all__ = ["Note", "Removed", "Rules", "expire", "forget"]
@@ -204,7 +205,7 @@ def _leading_blank(names: Sequence[SegmentName], cutoffs: _Cutoffs) -> list[Segm
     leading = []
     for name in names:
         table = _columns(name, ("time", "event_type"))
-        gone = pc.or_(cutoffs.mask(table), pc.equal(table["event_type"], "homeiq_blank"))
+        gone = pc.or_(cutoffs.mask(table), pc.is_in(table["event_type"], pa.array(sorted(BLANKS))))
         if not pc.all(gone).as_py():
             break
         leading.append(name)
@@ -248,14 +249,13 @@ def _blank_segment(
 
 def _blanked(table: pa.Table, gone: pa.ChunkedArray, reason: str) -> pa.Table:
     """Return the rows in their order, those that go as blank rows."""
-    row = blank(1, 0, "", reason)
     text = pa.string()
     new = {
         "time": table["received_at"],
-        "event_type": pa.scalar(row.event_type, text),
+        "event_type": pa.scalar(GONE, text),
         "entity_id": pa.scalar(None, text),
         "state": pa.scalar(None, text),
-        "raw": pa.scalar(row.raw, text),
+        "raw": pa.scalar(blank(1, 0, "", reason).raw, text),
     }
     columns = [pc.if_else(gone, new[column], table[column]) if column in new else table[column] for column in COLUMNS]
     return pa.table(columns, schema=segment.SCHEMA)

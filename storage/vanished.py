@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..clock import DAY
 from .gaps import facts_of
-from .record import EXPIRED, FORGOTTEN, HOUSEKEEPING
+from .record import EXPIRED, FORGOTTEN, GONE, HOUSEKEEPING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,7 +66,7 @@ class Vanished:
 
 def never_expires(event_type: str) -> bool:
     """Tell whether records of a type stay: the recorder's own words, the registries, the configuration."""
-    return event_type.startswith(HOUSEKEEPING) or event_type.endswith("_registry") or event_type == "config"
+    return event_type.startswith(HOUSEKEEPING) or event_type.endswith("_registry") or event_type in ("config", GONE)
 
 
 def runs_of(days: Iterable[int]) -> list[tuple[int, int]]:

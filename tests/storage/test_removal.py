@@ -13,6 +13,7 @@ from homeiq.storage.manifest import parse_segment
 from homeiq.storage.reader import LogReader, list_files
 from homeiq.storage.record import Event, Record, housekeeping_event
 from homeiq.storage.removal import Removed, Rules, expire, forget
+from homeiq.storage.verify import verify
 from homeiq.storage.view import LogView
 
 from .disks import FastFiles, Halt, SteppedFiles
@@ -100,7 +101,7 @@ def test_an_expired_record_becomes_a_blank_row(folder: Path) -> None:
     for event, record in zip(events, records, strict=False):
         if event.event_type == "call_service" and event.time < START + 6 * DAY:
             row = (record.event_type, record.entity_id, record.state, record.raw)
-            assert row == ("homeiq_blank", None, None, '{"reason":"expired"}')
+            assert row == ("blank", None, None, '{"reason":"expired"}')
             assert (record.time, record.received_at) == (event.received_at, event.received_at)
             assert (record.source, record.origin) == ("home_assistant", "backfill")
         else:
@@ -134,6 +135,7 @@ def test_whole_segments_at_the_beginning_go_and_the_log_says_where_it_begins(fol
     done = expire(folder, Rules(age=2 * DAY), START + 5 * DAY, noting(folder), FastFiles())
     assert done == Removed(6, 0, 3)
     assert everything(folder)[0].seq == 7
+    assert verify(folder).findings == []
     view = LogView(folder)
     assert view.vanished.first_seq == list_files(folder).first_seq == 7
     with EventLog(folder, files=FastFiles()) as log:  # where a log goes on does not depend on where it begins
@@ -144,7 +146,7 @@ def test_whole_segments_at_the_beginning_go_and_the_log_says_where_it_begins(fol
 def test_what_never_expires_keeps_its_segment(folder: Path) -> None:
     recorded(folder, 8)
     expire(folder, Rules(age=0), START + 90 * DAY, noting(folder), FastFiles())
-    left = [record for record in everything(folder) if record.event_type != "homeiq_blank"]
+    left = [record for record in everything(folder) if record.event_type != "blank"]
     assert [record.event_type for record in left] == ["config", "homeiq_expired"]
 
 
@@ -182,7 +184,7 @@ def test_nothing_of_what_is_forgotten_is_left_in_any_file(folder: Path, merged: 
     assert SECRET.encode() not in bytes_on_disk(folder)
     for event, record in zip(events, everything(folder), strict=True):
         if event.entity_id == SECRET:
-            assert (record.event_type, record.entity_id, record.raw) == ("homeiq_blank", None, '{"reason":"forgotten"}')
+            assert (record.event_type, record.entity_id, record.raw) == ("blank", None, '{"reason":"forgotten"}')
         else:
             assert record.raw == event.raw
     # Who reads by an older list goes on, without what was forgotten.
@@ -216,9 +218,9 @@ def test_it_may_be_killed_before_any_operation(folder: Path, what: Callable[...,
             """Each record is there once: as it was or, where it may go, as a blank row."""
             for event, record in zip(events, everything(data_dir), strict=False):
                 may_go = goes == event.entity_id or (goes == event.event_type and event.time < START + 4 * DAY)
-                if record.event_type == "homeiq_blank" or (done and may_go):
+                if record.event_type == "blank" or (done and may_go):
                     assert may_go
-                    assert record.event_type == "homeiq_blank"
+                    assert record.event_type == "blank"
                 else:
                     assert record.raw == event.raw
 
@@ -244,3 +246,10 @@ def test_it_may_be_killed_before_any_operation(folder: Path, what: Callable[...,
             check(done=True)
             return
     pytest.fail("it never ended")
+
+
+def test_a_log_that_begins_later_without_a_word_lacks_something(folder: Path) -> None:
+    recorded(folder, 8)
+    list_files(folder).slices[0].segment.path.unlink()
+    (finding,) = verify(folder).findings
+    assert (finding.kind, finding.first, finding.last) == ("missing", 1, 4)
