@@ -104,6 +104,7 @@ def _summary(done: ReplayProgress, seconds: float, as_json: bool, *, to_stdout: 
         "unchanged": counts.unchanged,
         "removed": counts.removed,
         "refused": counts.refused,
+        "frozen": done.frozen,
         "set_aside": counts.reasons,
         "by_follower": done.by_follower,
         "seconds": round(seconds, 3),
@@ -121,6 +122,8 @@ def _summary(done: ReplayProgress, seconds: float, as_json: bool, *, to_stdout: 
     (print_line if to_stdout else say)(line)
     if counts.removed:
         say(f"  {counts.removed:,} points were removed that nothing makes any more")
+    if done.frozen:
+        say(f"  {done.frozen:,} windows are frozen: records of theirs have expired, and their points stay")
     if counts.stuck:
         say(f"  {counts.stuck:,} points cannot be removed without loss to others: they stay")
     for reason, count in sorted(counts.reasons.items()):

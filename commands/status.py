@@ -50,8 +50,13 @@ def _target(settings: Settings, name: str) -> dict[str, Any]:
     target = open_target(settings, name)
     ledger = Ledger(settings.data_dir, target.name)
     try:
+        frozen = _frozen(settings, ledger)
         windows = ledger.windows()
-        stale = Counter(window.reason for window in windows if window.state in ("stale", "writing"))
+        stale = Counter(
+            window.reason
+            for window in windows
+            if window.state in ("stale", "writing") and window.start not in frozen.get(window.normalizer, ())
+        )
         end, position = LogReader(settings.data_dir).end(), ledger.position
         return {
             "name": target.name,
@@ -62,7 +67,8 @@ def _target(settings: Settings, name: str) -> dict[str, Any]:
             "behind": max(0, end - position),
             "windows": len(windows),
             "stale": dict(stale.most_common()),
-            "changed": _changed(settings, ledger),
+            "frozen": sum(len(starts) for starts in frozen.values()),
+            "changed": _changed(settings, ledger, frozen),
             "dead_letters": len(ledger.dead_letters()),
             "failing": [asdict(failing) for failing in ledger.failing()],
         }
@@ -71,7 +77,17 @@ def _target(settings: Settings, name: str) -> dict[str, Any]:
         target.close()
 
 
-def _changed(settings: Settings, ledger: Ledger) -> dict[str, dict[str, int]]:
+def _frozen(settings: Settings, ledger: Ledger) -> dict[str, set[int]]:
+    """Return by normalizer the windows that stay as they are, since records of theirs have expired."""
+    from ..replayer.frozen import frozen_windows
+    from ..storage.view import LogView
+
+    view = LogView(settings.data_dir)
+    known = with_retired(normalizers_of(settings), ledger)
+    return {normalizer.name: set(frozen_windows(view, normalizer, ledger)) for normalizer in known}
+
+
+def _changed(settings: Settings, ledger: Ledger, frozen: dict[str, set[int]]) -> dict[str, dict[str, int]]:
     """Return by normalizer how many windows it has made otherwise than it would now, and how many records they hold."""
     from ..replayer.windows import scan_for
     from ..storage.view import LogView
@@ -83,7 +99,10 @@ def _changed(settings: Settings, ledger: Ledger) -> dict[str, dict[str, int]]:
         days = [
             window.start
             for window in ledger.windows(normalizer=normalizer.name)
-            if window.fingerprint and window.fingerprint != now and window.state in ("done", "live")
+            if window.fingerprint
+            and window.fingerprint != now
+            and window.state in ("done", "live")
+            and window.start not in frozen.get(normalizer.name, ())
         ]
         if days:
             view = view or LogView(settings.data_dir)
@@ -122,6 +141,8 @@ def _print_target(target: dict[str, Any]) -> None:
         print_line(f"  not yet projected: {target['behind']:,} records")
     for reason, count in target["stale"].items():
         print_line(f"  stale: {count:,} windows, since {reason}")
+    if target["frozen"]:
+        print_line(f"  frozen: {target['frozen']:,} windows, since records of theirs have expired; their points stay")
     for name, changed in target["changed"].items():
         print_line(
             f"  changed: the normalizer {name}; {changed['windows']:,} windows with {changed['events']:,} events are as it"

@@ -20,6 +20,7 @@ from ..storage.reader import LogReader
 from ..storage.view import LogView
 from .compare import Comparison, canonical
 from .delivery import Delivery
+from .frozen import frozen_windows
 from .home import Home
 from .ledger import Ledger
 from .marking import MEASUREMENT, oldest_kept
@@ -76,7 +77,7 @@ class Tally:
 class Findings:
     """What a comparison found. `foreign` points are others', and never touched.
 
-    `refused` of the missing points lie in the ledger as dead letters, `beyond_retention` are older than the target keeps.
+    `frozen` windows can't be computed any more: see frozen.py. `refused` of the missing points lie in the ledger as dead letters, `beyond_retention` are older than the target keeps.
     """
 
     target: str
@@ -85,6 +86,7 @@ class Findings:
     tallies: dict[tuple[str, int], Tally] = field(default_factory=dict)
     examples: list[Difference] = field(default_factory=list)
     foreign: int = 0
+    frozen: int = 0
     refused: int = 0
     beyond_retention: int = 0
     not_yet_projected: int = 0
@@ -199,6 +201,11 @@ class _Reader:
         ]
         todo.sort(key=lambda one: one[1].window)
         self.findings.windows = len(todo)
+        self.findings.frozen = sum(
+            scope.overlaps(window) and scope.concerns(normalizer)
+            for normalizer in self._normalizers
+            for window in frozen_windows(whole, normalizer, self.ledger)
+        )
         home = home_of(whole, self._normalizers)
         for normalizer, span in todo:
             view = view_of(span.window, normalizer.name)

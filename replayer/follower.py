@@ -11,16 +11,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..clock import DAY, Clock, window_of
+from ..clock import Clock, window_of
 from ..errors import Stopped
 from ..settings import ReplaySettings
 from ..storage.log import log_id
 from ..storage.reader import LogReader, records_of
-from ..storage.record import HOUSEKEEPING, LOST, Record
+from ..storage.record import FORGOTTEN, HOUSEKEEPING, LOST, Record
 from ..storage.view import LogView
 from ..verbatim import loads
 from .conditions import KINDS
 from .delivery import Delivery
+from .doubt import doubt_forgotten, doubt_home, doubt_lost
+from .frozen import is_frozen
 from .home import HOME_TYPES
 from .ledger import Ledger, Request
 from .marking import Marking, measurements_of, oldest_kept
@@ -176,9 +178,9 @@ class Follower:
         upto = max(position, end - _SEEN_AT_ONCE)
         view = self._view_with(end)
         taken = {track: Taken() for track in self._tracks}
-        for table in view.scan(event_types=HOME_TYPES):
+        for table in view.scan(event_types=(*HOME_TYPES, FORGOTTEN)):
             for record in records_of(table):
-                if record.seq <= upto:
+                if position < record.seq <= upto or (record.event_type in HOME_TYPES and record.seq <= upto):
                     self._learn(record, taken)
         for track in self._tracks:
             for window in windows_behind(view, track.normalizer, position, upto):
@@ -253,7 +255,7 @@ class Follower:
         track, window = hold
         for place, record in enumerate(records):
             ours = track.normalizer.wants(record) and track.touches(record, window)
-            if ours or record.event_type in HOME_TYPES or self._is_condition(record):
+            if ours or record.event_type in (*HOME_TYPES, FORGOTTEN) or self._is_condition(record):
                 return records[:place]
         return records
 
@@ -278,35 +280,19 @@ class Follower:
 
     def _learn(self, record: Record, taken: dict[Track, Taken]) -> None:
         """Learn about the home; windows that were projected with another view of it are stale."""
+        if record.event_type == FORGOTTEN:
+            self._view = None  # it may hold what was in a tail then
+            doubt_forgotten(record, self._tracks, taken)
         if record.event_type == HOUSEKEEPING + LOST:
-            self._forget_lost(loads(record.raw)["first"], taken)
+            doubt_lost(loads(record.raw)["first"], self._tracks, taken)
         if record.event_type in HOME_TYPES:
             changed = self._home.learn(record)
             if changed is not None:
-                self._doubt(record.event_type, *changed, taken)
+                doubt_home(record.event_type, changed, self._ledger.position, taken)
         elif self._home.conditions is not None:
             condition = self._home.conditions.learn(record)
             if condition is not None:
-                self._doubt(*condition, taken)
-
-    def _forget_lost(self, first: int, taken: dict[Track, Taken]) -> None:
-        """Records that were projected are lost from the log since: what may be made of them is made anew."""
-        for track in self._tracks:
-            touched = [window for window, (state, end) in track.states.items() if state == "live" or end >= first]
-            taken[track].stale |= dict.fromkeys(touched, "the end of the log was lost")
-
-    def _doubt(self, what: str, start: float, end: float, taken: dict[Track, Taken]) -> None:
-        """Find the windows in which something was written that depends on what is now known of [start, end)."""
-        position = self._ledger.position
-        for track in self._tracks:
-            if what not in track.normalizer.of_home:
-                continue
-            for window in track.states:
-                reached = window - track.normalizer.ahead, window + DAY + track.normalizer.back
-                if reached[1] > start and reached[0] < end and window not in taken[track].stale:
-                    first = window if start == float("-inf") else int(start)
-                    if track.reaches(window, first, position):
-                        taken[track].stale[window] = f"the {what.replace('_', ' ')} changed"
+                doubt_home(condition[0], condition[1:], self._ledger.position, taken)
 
     # --- stale windows -----------------------------------------------------------------------------------------------
 
@@ -372,6 +358,11 @@ class Follower:
     def _replay(self, track: Track, start: int, scope: Scope, upto: int) -> Counts:
         """Replay one window, with what comes live in between."""
         view = self._view_with(upto)
+        if is_frozen(view, track.normalizer, start):
+            if not scope.filtered:
+                self._ledger.enter(start, track.name, "done", track.fingerprint, view.last_seq)
+                track.replayed(start, view.last_seq)
+            return Counts()
         self._marking.touch([(start, track.name)])
         replay = WindowReplay(
             *(self._target, self._ledger, self._delivery, track.normalizer, track.fingerprint),

@@ -1,4 +1,4 @@
-"""Windows that can't be computed any more, since records that they need have expired; and those from which some are forgotten.
+"""Windows that can't be computed any more, since records have expired; and those from which some were forgotten.
 
 A window is frozen for a normalizer once a record has expired that it reads there, or that says what surrounded the home
 then: it is not stale, not replayed, not audited, and its points stay as they are. Both follow from the log alone, for any
@@ -17,7 +17,7 @@ from .conditions import KINDS, SETTLES
 from .ledger import Ledger
 from .normalizers.base import POLLED, Normalizer, Reads
 
-__all__ = ["concerned", "frozen_windows", "is_frozen", "mark_forgotten", "not_frozen"]
+__all__ = ["REASON", "concerned", "frozen_windows", "is_frozen", "mark_forgotten", "not_frozen"]
 
 REASON = "records were forgotten"
 

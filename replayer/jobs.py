@@ -19,10 +19,12 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from types import TracebackType
 
+from ..clock import window_of
 from ..errors import HomeiqError, Stopped
 from ..settings import Settings
 from ..storage.view import LogView
 from .failures import traceback_text
+from .frozen import is_frozen
 from .handed_over import Received, packed
 from .home import Home
 from .normalizers.base import Normalizer
@@ -211,6 +213,8 @@ class _Work:
         try:
             view = self.open(task.upto)
             normalizer = self._normalizers[task.normalizer]
+            if is_frozen(view, normalizer, window_of(task.start)):
+                raise Stopped("records of a window expired while it was replayed", hint="run it again")
             for points in window_points(view, normalizer, self._home, task.start, task.end, counts):
                 connection.send(_Answer(packed(points, lines=task.lines), counts.take()))
         except (EOFError, BrokenPipeError, ConnectionResetError):

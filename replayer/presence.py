@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ..storage.view import LogView
+from .frozen import is_frozen
 from .ledger import Ledger
 from .normalizers.base import Normalizer, Retired
 from .windows import whole_windows, windows_behind
@@ -34,7 +35,9 @@ def find_changed(track: Followed, ledger: Ledger, view_with: Callable[[int], Log
     """
     normalizer, name = track.normalizer, track.name
     if not ledger.measurements(name):
-        spans = whole_windows(view_with(position), normalizer, None, None) if position else []
+        view = view_with(position)
+        spans = whole_windows(view, normalizer, None, None) if position else []
+        spans = [span for span in spans if not is_frozen(view, normalizer, span.window)]
         stale = [(span.window, name, "its normalizer is new") for span in spans]
         ledger.introduce(name, normalizer.measurements, stale)
     since = None if isinstance(normalizer, Retired) else ledger.away_since(name)

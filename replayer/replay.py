@@ -22,6 +22,7 @@ from ..storage.log import log_id
 from ..storage.view import LogView
 from .delivery import Ahead, Delivery
 from .follower import Follower
+from .frozen import frozen_windows, is_frozen, mark_forgotten
 from .home import Home
 from .jobs import Maker, Workers, collecting_seldom, usual_jobs
 from .ledger import Ledger
@@ -58,6 +59,7 @@ _VIEW_SECONDS = 900.0
 class Progress:
     """How far a replay is; `windows` counts a day once for each normalizer, `events` are those that they hold.
 
+    `frozen` windows stay as they are, since records of theirs have expired.
     `by_follower`: it is done by the process that follows the log into this target.
     """
 
@@ -68,6 +70,7 @@ class Progress:
     counts: Counts = field(default_factory=Counts)
     by_follower: bool = False
     problem: str = ""
+    frozen: int = 0
 
 
 Watch = Callable[[Progress], None]
@@ -248,9 +251,16 @@ class _Replay:
         marking = Marking(self._target, self._ledger, self._delivery, log_id(self._data_dir), self._clock)
         marking.check(measurements_of(self._normalizers, self._ledger), view.last_seq, adopt=adopt)
         home = home_of(view, self._normalizers)
+        known = with_retired(self._normalizers, self._ledger)
+        mark_forgotten(view, known, self._ledger)
+        progress.frozen = sum(
+            scope.overlaps(window) and scope.concerns(normalizer)
+            for normalizer in known
+            for window in frozen_windows(view, normalizer, self._ledger)
+        )
         todo = [
             (normalizer, span)
-            for normalizer in with_retired(self._normalizers, self._ledger)
+            for normalizer in known
             for span in scope.spans(view, normalizer, self._ledger, fingerprint(normalizer))
         ]
         todo.sort(key=lambda one: one[1].window)
@@ -294,10 +304,13 @@ class _Replay:
     def _begin(
         self, task: _Task, normalizer: Normalizer, span: Span, maker: Maker, delivery: Delivery
     ) -> Generator[Ahead]:
+        view = task.current_view(self._data_dir)
+        if is_frozen(view, normalizer, span.window):  # meanwhile
+            return (_ for _ in ())
         task.marking.touch([(span.window, normalizer.name)])
         oldest = oldest_kept(self._target, self._clock)
         one = WindowReplay(self._target, self._ledger, delivery, normalizer, fingerprint(normalizer), oldest, maker)
-        return one.steps(task.current_view(self._data_dir), task.home, span.window, self._progress.counts, task.scope)
+        return one.steps(view, task.home, span.window, self._progress.counts, task.scope)
 
     def _waiting(self, problem: str) -> None:
         self._progress.problem = problem

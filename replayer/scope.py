@@ -46,6 +46,10 @@ class Scope:
             not self.event_type or self.event_type in reads.event_types
         )
 
+    def overlaps(self, window: int) -> bool:
+        """Tell whether times of a window (its start, microseconds UTC) are meant."""
+        return (self.since is None or window + DAY > self.since) and (self.until is None or window < self.until)
+
     def spans(self, view: LogView, normalizer: Normalizer, ledger: Ledger, fingerprint: str) -> list[Span]:
         """Return the windows that are meant, oldest first."""
         if not self.concerns(normalizer):

@@ -15,6 +15,7 @@ from ..storage.record import COLUMNS, Record
 from ..storage.view import LogView
 from .conditions import Conditions
 from .failures import Failure, Failures, traceback_text
+from .frozen import is_frozen, not_frozen
 from .home import HOME_TYPES, Home
 from .ledger import Ledger
 from .normalizers.base import POLLED, SIGNS, Normalizer, Reads, Reason, Summarizer
@@ -233,13 +234,16 @@ def wanted_entities(
 def replayable(
     view: LogView, normalizer: Normalizer, ledger: Ledger, since: int | None, until: int | None
 ) -> list[Span]:
-    """Return whole windows to be replayed for [since, until): those with records, and those that were ever written."""
+    """Return whole windows to be replayed for [since, until): those with records, and those that were ever written.
+
+    Frozen ones are left out.
+    """
     spans = {span.window: span for span in whole_windows(view, normalizer, since, until)}
     for known in ledger.windows(normalizer=normalizer.name):
         start, end = known.start, known.start + DAY
         if known.fingerprint and (since is None or end > since) and (until is None or start < until):
             spans.setdefault(start, Span(start, start, end, 0))
-    return [spans[start] for start in sorted(spans)]
+    return [spans[start] for start in sorted(spans) if not is_frozen(view, normalizer, start)]
 
 
 def windows_behind(view: LogView, normalizer: Normalizer, position: int, upto: int) -> list[int]:
@@ -249,7 +253,8 @@ def windows_behind(view: LogView, normalizer: Normalizer, position: int, upto: i
         new = table.filter((pc.field("seq") > position) & (pc.field("seq") <= upto))
         days.update(pc.unique(pc.floor_temporal(new["time"], unit="day").cast(pa.int64())).to_pylist())
     reached = _reached(days, normalizer.ahead, normalizer.back)
-    return sorted(reached | _days_of_signs(view, normalizer, None, None, (position, upto)))
+    signs = _days_of_signs(view, normalizer, None, None, (position, upto))
+    return sorted(not_frozen(view, normalizer, reached | signs))
 
 
 def _days_of_signs(
