@@ -63,7 +63,7 @@ def record(context: _Context) -> None:
     """Record Home Assistant into the log, until SIGTERM or Ctrl-C."""
     from .commands.record import record as record_home
 
-    record_home(context.settings)
+    record_home(context.settings, context.config)
 
 
 @cli.command()
@@ -207,12 +207,30 @@ def backfill(context: _Context, since: str, until: str | None, as_json: bool) ->
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--background", is_flag=True, hidden=True, help="At the lowest priority, and only what is worth it.")
 @shared
-def compact(context: _Context, as_json: bool) -> None:
-    """Seal the tail into a segment, and merge small segments. Works while the recorder writes."""
-    from .commands.replay import compact as compact_log
+def compact(context: _Context, as_json: bool, background: bool) -> None:
+    """Seal the tail, merge small segments, and let expire what `retention` says. Works while the recorder writes."""
+    from .commands.upkeep import compact as compact_log
 
-    compact_log(context.settings.data_dir, as_json)
+    compact_log(context.settings, as_json=as_json, background=background)
+
+
+@cli.command()
+@click.option("--entity", metavar="GLOB", required=True, help="Forget these entities: person.guest, device_tracker.*")
+@click.option("--since", metavar="TIME", help="Only records of this time or later: 2026-11-23, 7d, 36h.")
+@click.option("--until", metavar="TIME", help="Only records before this time.")
+@click.option("--yes", is_flag=True, help="Don't ask first.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@shared
+def forget(context: _Context, entity: str, since: str | None, until: str | None, yes: bool, as_json: bool) -> None:
+    """Take an entity's records out of the log for good, and its points out of the targets. Can't be undone.
+
+    Works while the recorder writes. docs/retention.md says what else may hold them.
+    """
+    from .commands.upkeep import forget as forget_records
+
+    forget_records(context.settings, entity, since, until, yes=yes, as_json=as_json)
 
 
 @cli.command()

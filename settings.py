@@ -31,6 +31,7 @@ from .choice import Choice, Exclude, Include
 from .errors import SettingsError
 from .layout import LayoutName, LayoutOptions, RepeatEvery
 from .listening import HttpSettings
+from .retention import RetentionSettings
 from .sections import Sections, other_variables, secret_in, section_of
 from .target_settings import HttpUrl, InfluxDBSettings, TargetSettings
 
@@ -42,6 +43,7 @@ __all__ = [
     "InfluxDBSettings",
     "RecordingSettings",
     "ReplaySettings",
+    "RetentionSettings",
     "Settings",
     "load",
     "find_config",
@@ -169,6 +171,7 @@ class Settings(BaseSettings):
     recording: RecordingSettings = RecordingSettings()
     http: HttpSettings = HttpSettings()
     replay: ReplaySettings = ReplaySettings()
+    retention: RetentionSettings = RetentionSettings()
     rules: list[Any] = Field(default=[], description="what is wanted otherwise of Home Assistant's states")
 
     _others: Sections = PrivateAttr(default_factory=lambda: Sections({}, {}, ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,6 +33,14 @@ class Sink(ABC):
     def append(self, events: Sequence[Event]) -> None:
         """Make events durable, in this order. Raises LogError: then none of them may be counted as recorded."""
 
+    @abstractmethod
+    def rotate(self) -> None:
+        """Let all that is durable now be sealed. Raises LogError."""
+
+    @abstractmethod
+    def forget(self, entity: Callable[[str], bool]) -> None:
+        """Know nothing more of these entities, where this process knows anything."""
+
 
 class _Recorder(Sink):
     def __init__(self, data_dir: Path, stop: threading.Event) -> None:
@@ -54,6 +62,13 @@ class _Recorder(Sink):
                 break
         raise LogNotWritable("the recorder takes nothing now", hint=problem)
 
+    def rotate(self) -> None:
+        if ask(self._data_dir, "rotate") is None:
+            raise LogError("the recorder stopped meanwhile", hint="run it again")
+
+    def forget(self, entity: Callable[[str], bool]) -> None:
+        """The recorder goes on hearing of them; see docs/retention.md."""
+
 
 class _Alone(Sink):
     def __init__(self, log: EventLog, latest: Latest) -> None:
@@ -67,14 +82,21 @@ class _Alone(Sink):
         if len(tails_in(self._log.folder)) > 2:
             seal(self._log.data_dir)
 
+    def rotate(self) -> None:
+        self._log.rotate()
+
+    def forget(self, entity: Callable[[str], bool]) -> None:
+        for name in [name for name in self._latest.entities if entity(name)]:
+            del self._latest.entities[name]
+
 
 @contextmanager
-def open_sink(data_dir: Path, stop: threading.Event) -> Iterator[Sink]:
+def open_sink(data_dir: Path, stop: threading.Event, purpose: str = "homeiq import") -> Iterator[Sink]:
     """Find the recorder of a data folder, or open its log. Raises LogError."""
     if ask(data_dir, "position") is not None:
         yield _Recorder(data_dir, stop)
         return
-    with EventLog(data_dir, purpose="homeiq import") as log:
+    with EventLog(data_dir, purpose=purpose) as log:
         latest = Latest.load(data_dir, log.next_seq)
         # What a recorder that was killed missed ends with its last sign of life, which must stay the last.
         if (ended := latest.listened.ended(SystemClock().now())) is not None:

@@ -19,19 +19,20 @@ from ..recorder.companion import Companion
 from ..recorder.daemon import Recorder, Watcher
 from ..settings import Settings
 
-__all__ = ["follow_command", "followers_of", "record", "run", "run_recorder"]
+__all__ = ["follow_command", "followers_of", "record", "run", "run_recorder", "upkeep_command"]
 
 _log = logging.getLogger(__name__)
 
 
-def record(settings: Settings) -> None:
+def record(settings: Settings, config: Path | None) -> None:
     """Record until SIGTERM or SIGINT. Raises LogError when the log cannot be opened."""
-    run_recorder(settings, (), purpose="homeiq record")
+    run_recorder(settings, (), purpose="homeiq record", upkeep=upkeep_command(settings.data_dir, config))
 
 
 def run(settings: Settings, config: Path | None) -> None:
     """Record, and keep a process for each target that follows the log. Raises LogError when the log cannot be opened."""
-    run_recorder(settings, followers_of(settings, config), purpose="homeiq run")
+    upkeep = upkeep_command(settings.data_dir, config)
+    run_recorder(settings, followers_of(settings, config), purpose="homeiq run", upkeep=upkeep)
 
 
 def followers_of(settings: Settings, config: Path | None) -> list[Companion]:
@@ -49,24 +50,39 @@ def followers_of(settings: Settings, config: Path | None) -> list[Companion]:
 
 def follow_command(data_dir: Path, config: Path | None, target: str = "") -> list[str]:
     """Return the command that follows a log into a target as long as this process lives."""
-    command = [sys.executable, "-m", "homeiq", "--data-dir", str(data_dir)]
-    if config is not None:
-        command += ["--config", str(config)]
-    command += ["replay", "--follow", "--parent", str(os.getpid())]
+    command = [*_homeiq(data_dir, config), "replay", "--follow", "--parent", str(os.getpid())]
     return [*command, "--target", target] if target else command
 
 
+def upkeep_command(data_dir: Path, config: Path | None) -> list[str]:
+    """Return the command that merges small segments of a log, and lets expire what the settings say, in the background."""
+    return [*_homeiq(data_dir, config), "compact", "--background"]
+
+
+def _homeiq(data_dir: Path, config: Path | None) -> list[str]:
+    command = [sys.executable, "-m", "homeiq", "--data-dir", str(data_dir)]
+    return command if config is None else [*command, "--config", str(config)]
+
+
 def run_recorder(
-    settings: Settings, companions: Sequence[Companion], *, purpose: str, watcher: Watcher | None = None
+    settings: Settings,
+    companions: Sequence[Companion],
+    *,
+    purpose: str,
+    watcher: Watcher | None = None,
+    upkeep: Sequence[str] = (),
 ) -> None:
-    """Record what is configured; say what is missing, and go on without it. Raises SettingsError."""
+    """Record what is configured; say what is missing, and go on without it. Raises SettingsError.
+
+    `upkeep` is the command that merges segments and lets records expire.
+    """
     if wrong := settings.http.wrong():
         raise SettingsError(wrong)
     missing = settings.home_assistant.missing()
     if missing:
         _log.warning("%s; recording goes on without it", missing)
     connectors: list[Connector] = [] if missing else [HomeAssistantConnector(settings.home_assistant)]
-    asyncio.run(_run(settings, connectors, companions, purpose, watcher))
+    asyncio.run(_run(settings, connectors, companions, purpose, watcher, upkeep))
 
 
 class _Configured:
@@ -103,6 +119,7 @@ async def _run(
     companions: Sequence[Companion],
     purpose: str,
     watcher: Watcher | None,
+    upkeep: Sequence[str],
 ) -> None:
     configured = _Configured(settings)
     recorder = Recorder(
@@ -111,6 +128,7 @@ async def _run(
         [*connectors, *configured.streams],
         companions=companions,
         purpose=purpose,
+        upkeep=upkeep,
         pollers=configured.pollers,
     )
     recorder.health.unconfigured = settings.home_assistant.missing()

@@ -1,4 +1,4 @@
-"""`homeiq replay` and `homeiq compact`."""
+"""`homeiq replay`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from ..clock import SystemClock
 from ..errors import UsageError
-from ..recorder.control import ask
 from ..replayer.normalizers.registry import normalizers_of, problems_of
 from ..replayer.replay import Progress as ReplayProgress
 from ..replayer.replay import follow as follow_log
@@ -24,12 +23,12 @@ from ..replayer.replay import home_zone, replay_to_output
 from ..replayer.replay import replay as replay_range
 from ..replayer.scope import Scope
 from ..settings import Settings
-from ..storage.log import EventLog, require_log
+from ..storage.log import require_log
 from .proof import prove
 from .terminal import print_json, print_line, say
 from .times import parse_time
 
-__all__ = ["ReplayOptions", "compact", "follow", "replay"]
+__all__ = ["ReplayOptions", "follow", "replay"]
 
 _LINE_SECONDS = 10.0
 _PARENT_SECONDS = 1.0
@@ -206,21 +205,3 @@ def _stop_on_signals() -> threading.Event:
         signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT}
     )  # a recorder starts us with them blocked
     return stop
-
-
-def compact(data_dir: Path, as_json: bool) -> None:
-    """Seal the tail, by way of the recorder if one runs, and merge small segments. Raises LogError."""
-    from ..storage.maintenance import compact as compact_log
-
-    require_log(data_dir)
-    if ask(data_dir, "rotate") is None:
-        with EventLog(data_dir, purpose="homeiq compact") as log:
-            log.rotate()
-            sealed, merged = compact_log(data_dir)
-    else:
-        sealed, merged = compact_log(data_dir)
-    if as_json:
-        print_json({"sealed": [str(name.path) for name in sealed], "merged": [str(name.path) for name in merged]})
-        return
-    records = sum(name.last - name.first + 1 for name in sealed)
-    print_line(f"sealed {records:,} records into {len(sealed)} segments; merged small segments into {len(merged)}")

@@ -31,7 +31,7 @@ from .imports import Imports
 from .intake import Intake
 from .latest import Latest
 from .schedule import Polling, Schedule
-from .sealing import Sealer
+from .sealing import Sealer, Upkeep
 from .supervisor import SourceState, Supervisor
 
 __all__ = ["Recorder", "FOLLOWER_GRACE_SECONDS"]
@@ -43,6 +43,7 @@ FOLLOWER_GRACE_SECONDS = 35.0
 
 _CLOCK_JUMP = 5 * SECOND
 _SEAL_CHECK_SECONDS = 1.0
+_UPKEEP_CHECK_SECONDS = 60.0
 
 _SILENT_SECONDS = 45.0
 """A source that is asked each 30 s for a sign of life, and has given none for so long, may not be heard any more."""
@@ -64,12 +65,13 @@ class Recorder:
         companions: Sequence[Companion] = (),
         pace: Pace | None = None,
         purpose: str = "homeiq record",
+        upkeep: Sequence[str] = (),
         pollers: Callable[[HomeConfig], Sequence[Poller[Any]]] = lambda home_config: (),
     ) -> None:
         """Open the log; raises LogLocked, LogNotWritable, LogCorrupt.
 
         `pollers` makes those that are configured, given what tells them of Home Assistant's configuration. `pace` is how
-        slowly gaps are closed.
+        slowly gaps are closed. `upkeep` is the command that merges segments and lets records expire.
         """
         self._clock = clock or SystemClock()
         self._settings = settings
@@ -102,6 +104,7 @@ class Recorder:
         self.health = Health(self.log, self.intake, settings, self._clock)
         self.health.sources = self.source_states
         self._sealer = Sealer(self.log, self.intake, settings, self._clock)
+        self._upkeep = Upkeep(self.log, upkeep, self._clock)
         self._clock_offset = self._wall_minus_monotonic()
 
     def stop(self) -> None:
@@ -208,6 +211,7 @@ class Recorder:
             self.health.measure_disk, "interval", seconds=MEASURE_SECONDS, next_run_time=datetime.now(UTC)
         )
         scheduler.add_job(self._sealer.seal_if_due, "interval", seconds=_SEAL_CHECK_SECONDS)
+        scheduler.add_job(self._upkeep.do_if_due, "interval", seconds=_UPKEEP_CHECK_SECONDS)
         scheduler.start()
         return scheduler
 

@@ -77,7 +77,8 @@ class Tally:
 class Findings:
     """What a comparison found. `foreign` points are others', and never touched.
 
-    `frozen` windows can't be computed any more: see frozen.py. `refused` of the missing points lie in the ledger as dead letters, `beyond_retention` are older than the target keeps.
+    `frozen` windows can't be computed any more: see frozen.py. `refused` of the missing points lie in the ledger as dead
+    letters, `beyond_retention` are older than the target keeps.
     """
 
     target: str

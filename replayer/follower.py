@@ -22,6 +22,7 @@ from ..verbatim import loads
 from .conditions import KINDS
 from .delivery import Delivery
 from .doubt import doubt_forgotten, doubt_home, doubt_lost
+from .erasing import settle_frozen
 from .frozen import is_frozen
 from .home import HOME_TYPES
 from .ledger import Ledger, Request
@@ -360,7 +361,9 @@ class Follower:
         view = self._view_with(upto)
         if is_frozen(view, track.normalizer, start):
             if not scope.filtered:
-                self._ledger.enter(start, track.name, "done", track.fingerprint, view.last_seq)
+                self._delivery.of(track.name, track.fingerprint)
+                one = (view, self._target, self._ledger, self._delivery, track.normalizer)
+                settle_frozen(*one, start, track.fingerprint)
                 track.replayed(start, view.last_seq)
             return Counts()
         self._marking.touch([(start, track.name)])

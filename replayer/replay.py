@@ -21,6 +21,7 @@ from ..storage.files import LockHeld, lock_holder, locked
 from ..storage.log import log_id
 from ..storage.view import LogView
 from .delivery import Ahead, Delivery
+from .erasing import settle_frozen
 from .follower import Follower
 from .frozen import frozen_windows, is_frozen, mark_forgotten
 from .home import Home
@@ -253,11 +254,7 @@ class _Replay:
         home = home_of(view, self._normalizers)
         known = with_retired(self._normalizers, self._ledger)
         mark_forgotten(view, known, self._ledger)
-        progress.frozen = sum(
-            scope.overlaps(window) and scope.concerns(normalizer)
-            for normalizer in known
-            for window in frozen_windows(view, normalizer, self._ledger)
-        )
+        self._settle_frozen(view, known, scope)
         todo = [
             (normalizer, span)
             for normalizer in known
@@ -269,6 +266,18 @@ class _Replay:
         progress.events = sum(span.events for _, span in todo)
         self._side_by_side(_Task(todo, view, home, marking, scope), workers.makers)
         return progress
+
+    def _settle_frozen(self, view: LogView, known: Sequence[Normalizer], scope: Scope) -> None:
+        """Count the windows that can't be replayed; of those that are stale, take away what was forgotten."""
+        for normalizer in known:
+            for window in frozen_windows(view, normalizer, self._ledger):
+                if scope.overlaps(window) and scope.concerns(normalizer):
+                    self._progress.frozen += 1
+                    state = self._ledger.window(window, normalizer.name)
+                    if state is not None and state.state == "stale":
+                        self._delivery.of(normalizer.name, fingerprint(normalizer))
+                        one = (view, self._target, self._ledger, self._delivery, normalizer)
+                        settle_frozen(*one, window, fingerprint(normalizer))
 
     def _jobs(self, events: int) -> int:
         jobs = self._settings.replay.jobs

@@ -17,7 +17,15 @@ from .point import Point
 from .targets.base import Stored
 from .windows import Span, replayable, scan_for
 
-__all__ = ["Scope", "PointFilter"]
+__all__ = ["Scope", "PointFilter", "entity_of"]
+
+
+def entity_of(tags: Mapping[str, str]) -> str | None:
+    """Return the entity that a point's tags name; in Home Assistant's own layout domain and name stand apart."""
+    entity = tags.get("entity_id")
+    if entity is not None and "." not in entity and "domain" in tags:
+        entity = f"{tags['domain']}.{entity}"
+    return entity
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +119,5 @@ class PointFilter:
     def _is_of(self, tags: Mapping[str, str]) -> bool:
         if not self._entity:
             return True
-        entity = tags.get("entity_id")
-        if entity is not None and "." not in entity and "domain" in tags:  # in Home Assistant's own layout
-            entity = f"{tags['domain']}.{entity}"
+        entity = entity_of(tags)
         return entity is not None and fnmatchcase(entity, self._entity)

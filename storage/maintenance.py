@@ -122,23 +122,28 @@ def write_segment(data_dir: Path, table: pa.Table, first: int, last: int, genera
     return name
 
 
-def compact(data_dir: Path, files: Files | None = None) -> tuple[Sealed, Sealed]:
+def compact(data_dir: Path, files: Files | None = None, *, least: int = 2) -> tuple[Sealed, Sealed]:
     """Seal all tails but the newest, merge small segments; return the sealed and the merged. Raises LogCorrupt, OSError.
 
     The rows of a merged segment are in order of day, entity, time: so one entity's history and one day's events each
-    read little.
+    read little. Fewer than `least` segments are merged only if no more fit in.
     """
     files = files or Files()
     with locked(data_dir / "log" / "MAINTENANCE", "compacting", wait=True):
         sealed = seal_tails(data_dir, files)
         retire_superseded(data_dir, files)
         _remove_old(data_dir, files)
-        merged = [_merge(data_dir, group, files) for group in _groups(list_files(data_dir).slices)]
+        groups = _groups(list_files(data_dir).slices)
+        merged = [
+            _merge(data_dir, group, files)
+            for place, group in enumerate(groups)
+            if len(group) > 1 and (len(group) >= least or place < len(groups) - 1)
+        ]
     return sealed, merged
 
 
 def _groups(slices: Sequence[Slice]) -> list[list[Slice]]:
-    """Return runs of adjacent segments to be merged into one each."""
+    """Return runs of adjacent segments that can be merged into one each."""
     groups: list[list[Slice]] = []
     size = 0
     for part in slices:
@@ -150,7 +155,7 @@ def _groups(slices: Sequence[Slice]) -> list[list[Slice]]:
         else:
             groups.append([part])
             size = count
-    return [group for group in groups if len(group) > 1]
+    return groups
 
 
 def _merge(data_dir: Path, group: Sequence[Slice], files: Files) -> SegmentName:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..clock import DAY
+from ..retention import RetentionSettings
 from . import segment
 from .agreement import BLANKS
 from .files import Files, locked
@@ -29,12 +30,13 @@ from .reader import list_files
 from .record import COLUMNS, GONE, blank
 from .vanished import Key, never_expires, runs_of
 
-__all__ = ["Note", "Removed", "Rules", "expire", "forget"]
+__all__ = ["Note", "Removed", "Rules", "expire", "forget", "rules_of"]
 
 Note = Callable[[str, Mapping[str, Any]], None]
 """Makes the recorder's own word `what`, with its facts, durable in the log, before it returns. Raises HomeiqError."""
 
 _STAMP = pa.timestamp("us", tz="UTC")
+_CLOCK_BELIEVED = 7 * DAY
 _KEPT_OF_A_ROW = 0.15
 """What a blank row takes of the room of the record that it was, about."""
 
@@ -64,6 +66,11 @@ class Rules:
         return -(2**63) if age is None or never_expires(event_type) else (now - age) // DAY * DAY
 
 
+def rules_of(settings: RetentionSettings) -> Rules:
+    """Return what the settings say."""
+    return Rules(settings.age, settings.event_types, settings.total_size)
+
+
 @dataclass(frozen=True, slots=True)
 class Removed:
     """How many records became blank rows, how many segments were rewritten, and how many went whole."""
@@ -84,6 +91,7 @@ def expire(data_dir: Path, rules: Rules, now: int, note: Note, files: Files | No
     with locked(data_dir / "log" / "MAINTENANCE", "expiring", wait=True):
         retire_superseded(data_dir, files)
         names = _speaking(data_dir)
+        now = min(now, _latest_belief(names, now))
         cutoffs = _Cutoffs(rules, now, _day_for_size(names, rules, now))
         days: dict[Key, set[int]] = {}
         going: dict[SegmentName, int] = {}
@@ -210,6 +218,17 @@ def _leading_blank(names: Sequence[SegmentName], cutoffs: _Cutoffs) -> list[Segm
             break
         leading.append(name)
     return leading
+
+
+def _latest_belief(names: Sequence[SegmentName], now: int) -> int:
+    """Return the latest time that is believed to be now: a clock that is wrong by years must not empty a log.
+
+    That is some days after half of the newest sealed records had come; where the recorder rested, expiring waits for more.
+    """
+    if not names:
+        return now
+    times = _columns(names[-1], ("received_at",))["received_at"].cast(pa.int64())
+    return int(pc.quantile(times, 0.5, interpolation="lower")[0].as_py()) + _CLOCK_BELIEVED
 
 
 def _day_for_size(names: Sequence[SegmentName], rules: Rules, now: int) -> int:

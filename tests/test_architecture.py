@@ -8,7 +8,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 ROOM_MODULES = (
-    *("choice", "errors", "clock", "layout", "listening", "sections", "settings", "target_settings", "verbatim"),
+    *(
+        "choice",
+        "errors",
+        "clock",
+        "layout",
+        "listening",
+        "retention",
+        "sections",
+        "settings",
+        "target_settings",
+        "verbatim",
+    ),
 )
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "storage": ROOM_MODULES,
@@ -27,7 +38,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "listening": (),
     "sections": ("errors",),
     "target_settings": (),
-    "settings": ("choice", "errors", "layout", "listening", "sections", "target_settings"),
+    "retention": ("clock",),
+    "settings": ("choice", "errors", "layout", "listening", "retention", "sections", "target_settings"),
 }
 HEAVY = ("pyarrow", "duckdb", "influxdb_client")
 

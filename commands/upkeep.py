@@ -1,0 +1,147 @@
+"""`homeiq compact` and `homeiq forget`: what is done to the sealed log, also while a recorder records.
+
+The recorder has the first done in the background as well (`--background`), at the lowest priority.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import asdict
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..clock import SystemClock, to_iso
+from ..errors import UsageError
+from ..recorder.control import ask
+from ..replayer.replay import home_zone
+from ..settings import Settings
+from ..storage.gaps import RECORDER
+from ..storage.log import require_log
+from ..storage.record import housekeeping_event
+from .import_sink import Sink, open_sink
+from .terminal import print_json, print_line
+from .times import parse_time
+
+__all__ = ["compact", "forget"]
+
+_ENOUGH = 8
+"""In the background small segments are merged once there are so many, or as much as one segment takes."""
+
+
+def compact(settings: Settings, *, as_json: bool, background: bool) -> None:
+    """Seal the tail, merge small segments, let expire what the settings say. Raises LogError."""
+    from ..storage.maintenance import compact as compact_log
+    from ..storage.removal import expire, rules_of
+
+    data_dir = settings.data_dir
+    require_log(data_dir)
+    if background:
+        _step_back()
+    with open_sink(data_dir, threading.Event(), "homeiq compact") as sink:
+        if not background:
+            sink.rotate()
+        sealed, merged = compact_log(data_dir, least=_ENOUGH if background else 2)
+        gone = expire(data_dir, rules_of(settings.retention), SystemClock().now(), _noting(sink))
+    if as_json:
+        names = {"sealed": [str(name.path) for name in sealed], "merged": [str(name.path) for name in merged]}
+        print_json({**names, "expired": asdict(gone)})
+        return
+    records = sum(name.last - name.first + 1 for name in sealed)
+    line = f"sealed {records:,} records into {len(sealed)} segments; merged small segments into {len(merged)}"
+    if gone.records or gone.whole_segments:
+        line += f"; {gone.records:,} records expired, {gone.whole_segments} segments went whole"
+    print_line(line)
+
+
+def _step_back() -> None:
+    """Take the lowest priority for processor and disk."""
+    os.nice(19)
+    with suppress(OSError, AttributeError):
+        import ctypes
+
+        ctypes.CDLL(None).syscall(_IOPRIO_SET[os.uname().machine], 1, 0, _IDLE)
+
+
+_IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "armv7l": 314, "armv6l": 314}
+_IDLE = 3 << 13
+
+
+def _noting(sink: Sink) -> Callable[[str, Mapping[str, Any]], None]:
+    def note(what: str, facts: Mapping[str, Any]) -> None:
+        sink.append([housekeeping_event(SystemClock().now(), RECORDER, what, **facts)])
+
+    return note
+
+
+def forget(settings: Settings, entity: str, since: str | None, until: str | None, *, yes: bool, as_json: bool) -> None:
+    """Make blank rows of an entity's records, leaving nothing of them. Raises HomeiqError."""
+    from ..storage.removal import forget as forget_records
+
+    data_dir = settings.data_dir
+    require_log(data_dir)
+    if not entity.strip():
+        raise UsageError("--entity must name entities", hint="such as person.guest or device_tracker.*")
+    zone, now = home_zone(data_dir), SystemClock().now()
+    start, end = parse_time(since, zone, now, "--since"), parse_time(until, zone, now, "--until")
+    if start is not None and end is not None and start >= end:
+        raise UsageError("--since is not before --until")
+    found = _found(data_dir, entity, start, end)
+    if not yes:
+        _confirm(found, entity, start, end)
+    with open_sink(data_dir, threading.Event(), "homeiq forget") as sink:
+        sink.rotate()
+        gone = forget_records(data_dir, lambda name: fnmatchcase(name, entity), start, end)
+        facts = {"entity": entity, "since": start, "until": end, "records": gone.records}
+        _noting(sink)("forgotten", facts)
+        sink.forget(lambda name: fnmatchcase(name, entity))
+    if ask(data_dir, "position") is None:
+        _forget_cached(data_dir, entity)
+    quarantined = sum(path.suffix != ".note" for path in data_dir.glob("quarantine/*"))
+    if as_json:
+        print_json({**facts, "segments": gone.segments, "entities": len(found), "quarantined_files": quarantined})
+        return
+    print_line(
+        f"forgot {gone.records:,} records of {len(found):,} entities in {gone.segments:,} segments;"
+        " their points go with the next replay, or by the running follower"
+    )
+    if quarantined:
+        print_line(f"{quarantined:,} files in {data_dir / 'quarantine'} were not looked into: delete them if need be")
+
+
+def _found(data_dir: Path, entity: str, since: int | None, until: int | None) -> dict[str, int]:
+    """Return the entities that are meant, and how many records each has."""
+    from ..storage.reader import times_of
+    from ..storage.view import LogView
+
+    found: dict[str, int] = {}
+    for table in LogView(data_dir).scan(["entity_id", "time"], start=since, end=until):
+        for name, _ in times_of(table):
+            if fnmatchcase(name, entity):
+                found[name] = found.get(name, 0) + 1
+    return found
+
+
+def _confirm(found: Mapping[str, int], entity: str, since: int | None, until: int | None) -> None:
+    begin = "the beginning" if since is None else f"{to_iso(since)[:19]}Z"
+    end = "now" if until is None else f"{to_iso(until)[:19]}Z"
+    names = ", ".join(sorted(found)[:5]) + (", …" if len(found) > 5 else "")
+    click.echo(f"{entity} is {len(found):,} entities ({names}): {sum(found.values()):,} records.", err=True)
+    if not click.confirm(f"Forget all of them from {begin} to {end}? This can't be undone", err=True):
+        raise UsageError("nothing was forgotten", hint="answer y, or say --yes")
+
+
+def _forget_cached(data_dir: Path, entity: str) -> None:
+    """Take the names out of what the recorder keeps for its next start."""
+    path = data_dir / "recorder.sqlite"
+    if path.exists():
+        with suppress(sqlite3.Error), closing(sqlite3.connect(path, isolation_level=None)) as database:
+            database.execute("PRAGMA secure_delete = ON")
+            database.create_function("meant", 1, lambda name: fnmatchcase(name, entity))
+            database.execute("DELETE FROM entity WHERE meant(entity_id)")
