@@ -14,6 +14,7 @@ from pathlib import Path
 from homeiq.storage.files import Files
 from homeiq.storage.log import EventLog, tails_in
 from homeiq.storage.maintenance import compact, seal
+from homeiq.storage.removal import forget
 
 from .disks import Halt, ShadowedFiles, SteppedFiles, events
 
@@ -34,6 +35,8 @@ class Scenario:
     blank: frozenset[int] = frozenset()
     there: int = 0
     """So many records are durable before."""
+    going: Callable[[int], bool] = lambda seq: False
+    """Which records may be gone afterwards, for they are forgotten."""
 
 
 class Disk(ShadowedFiles):
@@ -109,11 +112,16 @@ def _open(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
     EventLog(data_dir, files=files).close()
 
 
+def _forget(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
+    forget(data_dir, lambda name: name == "sensor.number_0", None, None, files)
+
+
 SCENARIOS = {
     "append": Scenario(_nothing, _append),
     "append after a crash": Scenario(_damaged, _append, frozenset({2}), 8),
     "seal": Scenario(_tails, _seal, there=12),
     "compact": Scenario(_sealed, _compact, there=24),
+    "forget": Scenario(_sealed, _forget, there=24, going=lambda seq: seq % 3 == 0),
     "quarantine": Scenario(_damaged, _open, frozenset({2}), 8),
 }
 
