@@ -4,6 +4,7 @@ recorded      events/s made durable from a socket: a process sends the frames, a
 replayed      events/s from sealed segments to nowhere, one process
 influxdb      points/s replayed into a real InfluxDB, and as a ratio to what the same server takes from a plain client
 segment       bytes an event in a sealed segment
+size          bytes an event in small and in merged segments, in gzip, xz, and Home Assistant's own database
 memory        of the recorder process while it records
 """
 
@@ -24,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from recording import from_socket
 from replaying import into_influxdb, to_nowhere
+from storage_size import storage_size
 from workload import corpus_log, frames, segment_bytes
 
 HERE = Path(__file__).parent
@@ -55,6 +57,7 @@ def _measures(
     sample: list[bytes], log: Path, events: int, folder: Path
 ) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     yield "segment", lambda: segment_bytes(sample)
+    yield "size", lambda: storage_size(sample)
     yield "recorded", lambda: from_socket(sample, folder / "recorded")
     yield "log", lambda: corpus_log(sample, log, events)
     yield "replayed", lambda: to_nowhere(log)

@@ -16,14 +16,14 @@ import pyarrow.parquet as pq
 from ..connectors.lines import checked_event, event_of_line
 from ..connectors.pushed import Refused
 from ..errors import UsageError
-from ..storage.record import HOUSEKEEPING, Event
+from ..storage.agreement import BLANKS
+from ..storage.record import Event
 from ..storage.spool import Bad
 
 __all__ = ["ndjson_events", "parquet_events"]
 
 _GZIP: Final = b"\x1f\x8b"
 _NEEDED: Final = ("time", "source", "origin", "event_type", "entity_id", "state", "raw")
-_BLANK: Final = HOUSEKEEPING + "blank"
 
 
 def ndjson_events(name: str, now: int) -> Iterator[tuple[Event | Bad | None, float]]:
@@ -63,7 +63,7 @@ def _event(line: bytes, number: int, now: int) -> Event | Bad | None:
         event = event_of_line(line, now)
     except Refused as refused:
         return Bad(f"line {number}", str(refused), line.decode("utf-8", "backslashreplace"))
-    return None if event.event_type == _BLANK else event
+    return None if event.event_type in BLANKS else event
 
 
 def parquet_events(name: str, now: int) -> Iterator[tuple[Event | Bad | None, float]]:
@@ -92,7 +92,7 @@ def parquet_events(name: str, now: int) -> Iterator[tuple[Event | Bad | None, fl
 
 
 def _row(columns: dict[str, object], number: int, now: int) -> Event | Bad | None:
-    if columns["event_type"] == _BLANK:
+    if columns["event_type"] in BLANKS:
         return None
     try:
         return checked_event(columns, now)
