@@ -33,13 +33,28 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="homeiq", message="%(prog)s %(version)s")
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="homeiq.yaml to read.")
-@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder of the log.")
+@click.option("--data-dir", metavar="FOLDER", help="Folder of the log; to read, also a backup: s3://bucket/prefix?…")
 @click.option("-v", "--verbose", is_flag=True, help="Say more about what goes on.")
 @click.pass_context
-def cli(context: click.Context, config: Path | None, data_dir: Path | None, verbose: bool) -> None:
+def cli(context: click.Context, config: Path | None, data_dir: str | None, verbose: bool) -> None:
     """Record a home, for ever: a durable log of raw events, projected into InfluxDB, and again by replay."""
     set_up_logging(verbose)
-    context.obj = _Context(config, data_dir)
+    context.obj = _Context(config, _data_folder(data_dir, context.invoked_subcommand or ""))
+
+
+_READING = frozenset({"audit", "export", "gaps", "normalize", "replay", "sql", "verify"})
+"""The commands that can do with a copy of the log that was fetched from an object store."""
+
+
+def _data_folder(text: str | None, command: str) -> Path | None:
+    """Return the folder of the log; of a backup in an object store, its copy in the user's cache, brought up to date."""
+    if not text or "://" not in text:
+        return Path(text) if text else None
+    if command not in _READING:
+        raise UsageError(f"homeiq {command} needs a folder", hint="homeiq restore brings a log back from a store")
+    from .storage.restore import fetch
+
+    return fetch(text)
 
 
 class _Context:
@@ -212,6 +227,32 @@ def compact(context: _Context, as_json: bool) -> None:
     from .commands.replay import compact as compact_log
 
     compact_log(context.settings.data_dir, as_json)
+
+
+@cli.command()
+@click.argument("destination", metavar="DEST")
+@click.option("--check", is_flag=True, help="Read every file there in full, instead of comparing sizes.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@shared
+def backup(context: _Context, destination: str, check: bool, as_json: bool) -> None:
+    """Copy to DEST what it lacks of the log: a folder, or s3://bucket/prefix?region=… Run it every minute, or daily.
+
+    Keys come from the environment (AWS_ACCESS_KEY_ID, …). `homeiq --data-dir DEST sql` reads a backup where it lies.
+    """
+    from .commands.backup import backup as back_up
+
+    back_up(context.settings.data_dir, destination, check=check, as_json=as_json)
+
+
+@cli.command()
+@click.argument("source", metavar="SRC")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@shared
+def restore(context: _Context, source: str, as_json: bool) -> None:
+    """Bring a log back from the backup SRC, into a data folder that is empty."""
+    from .commands.backup import restore as restore_log
+
+    restore_log(source, context.settings.data_dir, as_json)
 
 
 @cli.group()

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import uuid
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from ..errors import LogClosed, LogError, LogLocked
 from .files import Files, LockHeld, locked
 from .manifest import parse_segment, parse_tail
-from .record import Event
+from .record import FORMAT_VERSION, Event, refuse_newer_line, too_new
 from .tail import Tail, not_writable, recover
 
-__all__ = ["EventLog", "log_folder", "log_id", "require_log", "tails_in"]
+__all__ = ["EventLog", "log_folder", "log_id", "refuse_newer", "require_log", "tails_in"]
+
+_FOOTER_BYTES = 65_536
+_FOOTER_VERSION = re.compile(rb"homeiq\.format\x18[\x01-\x09](\d+)")
+"""The key and its value as Parquet's footer (Thrift's compact protocol) has them: the recorder never loads pyarrow."""
 
 
 def log_folder(data_dir: Path) -> Path:
@@ -49,6 +54,20 @@ def tails_in(folder: Path) -> list[tuple[int, Path]]:
     return sorted((first, path) for first, path in found if first is not None)
 
 
+def refuse_newer(folder: Path) -> None:
+    """Raise LogTooNew where a newer homeiq appended: its tails say so in each line, its last segment in its footer."""
+    for _, path in tails_in(folder):
+        with suppress(FileNotFoundError), path.open("rb") as file:  # sealed meanwhile
+            refuse_newer_line(file.readline())
+    names = [name for path in folder.glob("date=*/*.parquet") if (name := parse_segment(path))]
+    for name in sorted(names, key=lambda name: (name.last, name.generation))[-1:]:
+        with suppress(FileNotFoundError), name.path.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _FOOTER_BYTES))
+            for version in _FOOTER_VERSION.findall(file.read()):
+                if int(version) > FORMAT_VERSION:
+                    raise too_new(int(version), str(name.path))
+
+
 class EventLog:
     """The log of a data folder, open for appending.
 
@@ -75,6 +94,7 @@ class EventLog:
             self._files.make_folder(self.folder)
             self._closing.enter_context(locked(data_dir / "LOCK", purpose))
             self._files.sync_folder(data_dir)  # Whoever made `log` may have been killed before it was durable.
+            refuse_newer(self.folder)
             self.id = log_id(data_dir, self._files)
             self.next_seq = self._recover()
             self._tail = self._new_tail()
