@@ -195,13 +195,15 @@ def _is_registry(event: Event | Record) -> bool:
     """Tell a registry, or the configuration, from an event that somebody fired and gave such a type."""
     if not event.event_type.endswith("_registry") and event.event_type != "config":
         return False
-    if event.source != SOURCE or event.origin not in _SNAPSHOT_ORIGINS:
-        return False
-    return event.origin == "snapshot" or not _is_fired(event.raw)
+    return event.source == SOURCE and not _is_fired(event.raw)
 
 
 def _is_fired(raw: str) -> bool:
-    """Tell whether a text is that of an event of the bus, which names its own type; no configuration does."""
+    """Tell whether a text is that of an event of the bus, which names its own type; a registry is a list, and no
+    configuration does.
+    """
+    if not raw.lstrip().startswith("{"):
+        return False
     try:
         content = orjson.loads(raw)
     except ValueError:

@@ -48,9 +48,8 @@ _UNKNOWN = EntityFacts()
 
 
 def is_of_home(record: Record) -> bool:
-    """Tell a registry, or the configuration, from an event that somebody fired and gave such a type."""
-    asked = record.source == "home_assistant" and record.origin in ("snapshot", "simulated")
-    return asked and record.event_type in HOME_TYPES
+    """Tell what Home Assistant may have answered from what was pushed, and given such a type; see also _index."""
+    return record.source == "home_assistant" and record.event_type in HOME_TYPES
 
 
 class HomeView:
@@ -213,7 +212,7 @@ def _index(event_type: str, content: Any) -> dict[str, Any]:
     """Return a registry's entries by their id, only with what is asked for; the configuration as it is."""
     if event_type == "config":
         if "event_type" in content:
-            raise TypeError("an event of the simulated home, which names its own type: no configuration does")
+            raise TypeError("an event that somebody fired names its own type: no configuration does")
         return dict(content)
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
         raise TypeError("a registry is a list of objects")

@@ -1,7 +1,7 @@
 """Room on the disk that is kept for the moment in which it is full: a file, which is then removed.
 
-With that room the last records are written, what waits is sealed (which takes far less room than a tail), and what had to be
-dropped is told. The file is made again as soon as there is room for it and as much again.
+With that room the last records are written, what waits is sealed (a segment takes far less room than a tail), and what
+had to be dropped is told. The file is made again as soon as there is room for it and as much again.
 """
 
 from __future__ import annotations
