@@ -87,6 +87,7 @@ def run(context: _Context) -> None:
 @click.option("--follow", is_flag=True, help="Follow the log for ever; late records are worked off in between.")
 @click.option("--output", metavar="FILE", help="Write line protocol to a file instead, - for stdout.")
 @click.option("--into", metavar="BUCKET", help="Project into another bucket of the same InfluxDB, and audit it.")
+@click.option("--jobs", type=click.IntRange(0, 64), help="Processes that make points; 0: none but this one.")
 @click.option("--adopt", is_flag=True, help="Take over a target that another log has written to.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--parent", type=int, hidden=True, help="End when this process is no longer our parent.")

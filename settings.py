@@ -121,6 +121,12 @@ class ReplaySettings(_Section):
     """How the follower and replays work."""
 
     poll_seconds: float = Field(default=0.5, gt=0, description="seconds between two looks at the log's end")
+    jobs: int | None = Field(
+        default=None,
+        ge=0,
+        le=64,
+        description="processes in which `homeiq replay` makes points, 0: in its own; by default as suits the machine",
+    )
     include: Include = Field(default=Include(), description="what of the log is projected; by default all")
     exclude: Exclude = Field(default=Exclude(), description="what of the log is not projected")
     layout: LayoutName = Field(
