@@ -21,10 +21,11 @@ _EVENTS = 200_000
 _STATES = 100
 
 
-def home(sample: list[bytes], to_parent: Connection, count: int = _EVENTS, shift: int = 0) -> None:
+def home(sample: list[bytes], to_parent: Connection, count: int = _EVENTS, shift: int = 0, rate: int = 0) -> None:
     """A Home Assistant that, once subscribed to, sends the sample again and again as fast as it is read.
 
-    `count` events in all; each time the sample is sent its times are `shift` microseconds later.
+    `count` events in all, about `rate` a second where that is given; each time the sample is sent its times are `shift`
+    microseconds later.
     """
 
     async def talk(socket: ServerConnection) -> None:
@@ -48,12 +49,14 @@ def home(sample: list[bytes], to_parent: Connection, count: int = _EVENTS, shift
             for text in texts[: count - sent]:
                 await socket.send(text)
                 sent += 1
+                if rate and sent % (rate // 10) == 0:
+                    await asyncio.sleep(0.1)
             if shift:
                 texts = [moved(text.encode(), shift).decode() for text in texts]
         await asyncio.sleep(3600)
 
     async def run() -> None:
-        async with serve(talk, "127.0.0.1", 0, compression=None) as server:
+        async with serve(talk, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
             to_parent.send(next(iter(server.sockets)).getsockname()[1])
             await asyncio.Event().wait()
 

@@ -5,7 +5,7 @@ replayed      events/s from sealed segments to nowhere, one process
 influxdb      points/s replayed into a real InfluxDB, and as a ratio to what the same server takes from a plain client
 segment       bytes an event in a sealed segment
 memory        of the recorder process while it records
-hour          its memory over 360,000 events, an hour at 100 events/s, as fast as they are read; only with `--only hour`
+hour          its memory over 360,000 events, an hour at 100 events/s, forty times as fast; only with `--only hour`
 """
 
 from __future__ import annotations
