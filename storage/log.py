@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from ..errors import LogClosed, LogError, LogLocked
+from ..errors import LogClosed, LogError, LogLocked, LogNotWritable
 from .files import Files, LockHeld, locked
 from .manifest import parse_segment, parse_tail
 from .mark import MarkWriter, mark_of
 from .record import Event
+from .reserve import Reserve, is_full
 from .tail import Tail, not_writable, recover
 
 __all__ = ["EventLog", "log_folder", "log_id", "require_log", "tails_in"]
@@ -58,11 +59,18 @@ class EventLog:
     """
 
     def __init__(
-        self, data_dir: Path, *, purpose: str = "homeiq", rotate_records: int = 50_000, files: Files | None = None
+        self,
+        data_dir: Path,
+        *,
+        purpose: str = "homeiq",
+        rotate_records: int = 50_000,
+        files: Files | None = None,
+        reserve_bytes: int = 0,
     ) -> None:
         """Take the lock, recover what a crash left, and open a new tail.
 
         `purpose` is what a second writer is told about the first; a tail of `rotate_records` is followed by a new one.
+        `reserve_bytes` are kept for a full disk, see reserve.py.
         Raises LogLocked, LogNotWritable, LogCorrupt.
         """
         self.data_dir = data_dir
@@ -70,11 +78,13 @@ class EventLog:
         self.findings: list[str] = []
         self._files = files or Files()
         self._rotate_records = rotate_records
+        self.reserve = Reserve(data_dir, reserve_bytes, self._files)
         self._closing = ExitStack()
         self._closed = False
         try:
             self._files.make_folder(self.folder)
             self._closing.enter_context(locked(data_dir / "LOCK", purpose))
+            self.reserve.free_if_full()
             self._files.sync_folder(data_dir)  # Whoever made `log` may have been killed before it was durable.
             self.id = log_id(data_dir, self._files)
             with suppress(OSError):  # Made while there is room: to move a file there then needs none.
@@ -83,6 +93,7 @@ class EventLog:
             self.next_seq = self._recover()
             self._tail = self._new_tail()
             self._mark.move(self._tail.first, self.next_seq - 1)
+            self.reserve.make()
         except LockHeld as error:
             raise LogLocked(
                 f"another process records into {data_dir}",
@@ -104,6 +115,17 @@ class EventLog:
         """
         if self._closed:
             raise LogClosed("the log is closed")
+        try:
+            first, last = self._append(events)
+        except LogNotWritable as error:
+            cause = error.__cause__
+            if not isinstance(cause, OSError) or not is_full(cause) or not self.reserve.free():
+                raise
+            first, last = self._append(events)
+        self.reserve.make()
+        return first, last
+
+    def _append(self, events: Sequence[Event]) -> tuple[int, int]:
         if self._tail.failed or self.tail_records >= self._rotate_records:
             self._start_tail()
         first, last = self._tail.append(events)
