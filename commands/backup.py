@@ -7,10 +7,8 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from ..errors import LogLocked
-from ..recorder.control import ask
-from ..storage.backup import BackupReport, back_up
-from ..storage.log import EventLog, require_log
+from ..storage.backup import back_up
+from ..storage.log import require_log
 from ..storage.places import place_of
 from ..storage.restore import restore as restore_log
 from .terminal import print_json, print_line, say
@@ -25,12 +23,12 @@ def backup(data_dir: Path, destination: str, *, check: bool, as_json: bool) -> N
     require_log(data_dir)
     place = place_of(destination)
     began = time.monotonic()
-    report = _back_up(data_dir, destination, check)
+    report = back_up(data_dir, place, check=check, watch=_Watch("copied").show)
     facts = asdict(report) | {"place": place.shown, "seconds": round(time.monotonic() - began, 3)}
     if as_json:
         print_json(facts)
     else:
-        for sentence in [*report.notes, *report.findings]:
+        for sentence in report.findings:
             say(sentence)
         print_line(
             f"{place.shown} holds the log up to record {report.last_seq:,}: copied {report.copied:,} files "
@@ -38,21 +36,6 @@ def backup(data_dir: Path, destination: str, *, check: bool, as_json: bool) -> N
         )
     if report.findings:
         raise SystemExit(1)
-
-
-def _back_up(data_dir: Path, destination: str, check: bool) -> BackupReport:
-    """Copy what is durable: the recorder says up to where, or without one we hold its lock meanwhile."""
-    place, watch = place_of(destination), _Watch("copied").show
-    answer = ask(data_dir, "position")
-    if answer is not None:
-        return back_up(data_dir, place, durable=int(answer["durable_seq"]), check=check, watch=watch)
-    try:
-        with EventLog(data_dir, purpose="homeiq backup") as log:
-            return back_up(data_dir, place, durable=log.next_seq - 1, check=check, watch=watch)
-    except LogLocked as error:
-        report = back_up(data_dir, place, durable=None, check=check, watch=watch)
-        report.notes.append(f"sealed records only were copied: {error.message}, and does not say what is durable")
-        return report
 
 
 def restore(source: str, data_dir: Path, as_json: bool) -> None:

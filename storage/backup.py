@@ -45,7 +45,6 @@ class BackupReport:
     removed: int = 0
     files: int = 0
     findings: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
 
 def segments_of(sizes: dict[str, int]) -> dict[SegmentName, str]:
@@ -64,14 +63,12 @@ def back_up(
     data_dir: Path,
     place: Place,
     *,
-    durable: int | None,
     check: bool = False,
     watch: Watch = lambda done, total: None,
 ) -> BackupReport:
     """Bring the copy at `place` up to the log's present end.
 
-    Unsealed records are copied up to `durable` only (None: not at all): a line that is not durable yet may be numbered
-    anew. With `check`, each file there is read in full, else its size is compared. Raises BackupRefused for a place that
+    What is copied of the tail is durable (mark.py), so that its numbers are never given to other records. With `check`, each file there is read in full, else its size is compared. Raises BackupRefused for a place that
     holds another log, BackupUnreachable, LogError.
     """
     require_log(data_dir)
@@ -83,7 +80,7 @@ def back_up(
         try:
             run.begin()
             run.copy_segments(check)
-            run.copy_tails(durable)
+            run.copy_tails()
             run.remove_superseded()
         except FileNotFoundError:  # merged or sealed between being listed and being read: what is there already stays
             if attempt == _TRIES - 1:
@@ -124,12 +121,16 @@ class _Run:
             self._put(ID, own.encode() + b"\n")
         self._refuse_apart()
 
+    def unsealed(self) -> list[Record]:
+        """Return the records of our own tails that are durable; raises FileNotFoundError when one was sealed meanwhile."""
+        return [record for part in self.here.tails for record in read_tail(part.path, part.limit())]
+
     def _refuse_apart(self) -> None:
         """Compare the newest unsealed records there with our own of the same seq."""
         newest = tails_of(self.there)[-1:]
         sealed = max((name.last for name in segments_of(self.there)), default=0)
         own = self.here.slices[-1].last if self.here.slices else 0
-        tails = [record for part in self.here.tails for record in read_tail(part.path, part.before)]
+        tails = self.unsealed()
         end = max(own, tails[-1].seq if tails else 0)
         theirs: list[Record] = []
         for _, name in newest:
@@ -141,7 +142,7 @@ class _Run:
                 f"{self.place.shown} reaches to record {reach}, this log to {end} only",
                 hint="this data folder is older than its backup: restore from there, or name another place",
             )
-        mine = {record.seq: record for record in tails}
+        mine = {record.seq: record for record in tails if not record.event_type.endswith("blank")}
         for record in theirs:
             if mine.get(record.seq, record) != record:
                 raise BackupRefused(
@@ -187,18 +188,11 @@ class _Run:
         self.proved.add(name)
         return ""
 
-    def copy_tails(self, durable: int | None) -> None:
+    def copy_tails(self) -> None:
         """Add the lines that are durable here and missing there, as a tail of their own."""
-        if durable is None:
-            return
         sealed = self.here.slices[-1].last if self.here.slices else 0
         pieces = tails_of(self.there)
-        records = [
-            record
-            for part in self.here.tails
-            for record in read_tail(part.path, part.before)
-            if sealed < record.seq <= durable
-        ]
+        records = [record for record in self.unsealed() if record.seq > sealed]
         held: set[int] = set()
         for first, name in pieces:
             found = self._held(first, name)

@@ -25,6 +25,7 @@ __all__ = [
     "ORIGINS",
     "ORIGIN_RANK",
     "HOUSEKEEPING",
+    "LOST",
     "Event",
     "Record",
     "encode",
@@ -51,6 +52,9 @@ HOUSEKEEPING: Final = "homeiq_"
 """Event types that begin so are the recorder's own words about itself: connections, heartbeats, clock jumps, blanks."""
 
 _VERSION = re.compile(rb'\{"v":(\d{1,9}),')
+LOST: Final = "lost"
+"""The records `first` … `last`, which readers may have seen, were lost from the disk and are blank rows now."""
+
 _CRC_LENGTH = len(b',"crc":"00000000"}')
 
 
