@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import BackupRefused, LogCorrupt
 from . import segment
-from .log import log_folder, log_id, refuse_newer, require_log
+from .log import log_id, require_log
 from .manifest import SegmentName, parse_segment, parse_tail, tail_name
 from .places import FolderPlace, Place
 from .reader import LogFiles, list_files
@@ -68,11 +68,11 @@ def back_up(
 ) -> BackupReport:
     """Bring the copy at `place` up to the log's present end.
 
-    What is copied of the tail is durable (mark.py), so that its numbers are never given to other records. With `check`, each file there is read in full, else its size is compared. Raises BackupRefused for a place that
-    holds another log, BackupUnreachable, LogError.
+    What is copied of the tail is durable (mark.py), so that its numbers are never given to other records. With `check`,
+    each file there is read in full, else its size is compared. Raises BackupRefused for a place that holds another log,
+    BackupUnreachable, LogError.
     """
     require_log(data_dir)
-    refuse_newer(log_folder(data_dir))
     if isinstance(place, FolderPlace) and place.folder.resolve() == data_dir.resolve():
         raise BackupRefused(f"{place.shown} is the data folder itself", hint="name another folder for the backup")
     for attempt in range(_TRIES):

@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from functools import lru_cache
 from pathlib import Path
 
 from ..errors import LogClosed, LogError, LogLocked, LogNotWritable
@@ -20,7 +21,7 @@ from .tail import Tail, not_writable, recover
 
 __all__ = ["EventLog", "log_folder", "log_id", "refuse_newer", "require_log", "tails_in"]
 
-_FOOTER_BYTES = 65_536
+_FOOTER_BYTES = 8_192
 _FOOTER_VERSION = re.compile(rb"homeiq\.format\x18[\x01-\x09](\d+)")
 """The key and its value as Parquet's footer (Thrift's compact protocol) has them: the recorder never loads pyarrow."""
 
@@ -56,18 +57,29 @@ def tails_in(folder: Path) -> list[tuple[int, Path]]:
     return sorted((first, path) for first, path in found if first is not None)
 
 
-def refuse_newer(folder: Path) -> None:
-    """Raise LogTooNew where a newer homeiq appended: its tails say so in each line, its last segment in its footer."""
+def refuse_newer(folder: Path, *, every: bool = False) -> None:
+    """Raise LogTooNew where a newer homeiq wrote: its tails say so in each line, its segments in their footers.
+
+    Looks at the last segment, or at `every` one, once each: a file's name never gets another content of another format.
+    """
     for _, path in tails_in(folder):
         with suppress(FileNotFoundError), path.open("rb") as file:  # sealed meanwhile
             refuse_newer_line(file.readline())
     names = [name for path in folder.glob("date=*/*.parquet") if (name := parse_segment(path))]
-    for name in sorted(names, key=lambda name: (name.last, name.generation))[-1:]:
-        with suppress(FileNotFoundError), name.path.open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - _FOOTER_BYTES))
-            for version in _FOOTER_VERSION.findall(file.read()):
-                if int(version) > FORMAT_VERSION:
-                    raise too_new(int(version), str(name.path))
+    names.sort(key=lambda name: (name.last, name.generation))
+    for name in names if every else names[-1:]:
+        with suppress(FileNotFoundError):
+            if (version := _format_of(name.path)) > FORMAT_VERSION:
+                raise too_new(version, str(name.path))
+
+
+@lru_cache(maxsize=10_000)
+def _format_of(path: Path) -> int:
+    """Return the format that a segment's footer names; 0 if it names none."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - _FOOTER_BYTES))
+        found = _FOOTER_VERSION.findall(file.read())
+    return int(found[-1]) if found else 0
 
 
 class EventLog:
