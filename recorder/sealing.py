@@ -34,6 +34,15 @@ class Sealer:
         self._problem = ""
 
     async def seal_if_due(self) -> None:
+        """Do as _seal_if_due. The recorder's stop ends it in the middle, which is no error: the next run seals."""
+        try:
+            await self._seal_if_due()
+        except asyncio.CancelledError:
+            _log.debug(
+                "the recorder stops, and so does sealing"
+            )  # the scheduler would call it an error, with a traceback
+
+    async def _seal_if_due(self) -> None:
         """Seal the tails behind the present one when they hold a segment's worth, have become old, or the disk is full."""
         old = self._clock.monotonic() - self._sealed_at > self._settings.seal_hours * 3600
         pressed = self._is_pressed()

@@ -120,3 +120,19 @@ def test_a_full_disk_has_what_waits_sealed_early(tmp_path: Path) -> None:
             assert len(list(log.folder.glob("date=*/*.parquet"))) == 2
 
     asyncio.run(session())
+
+
+def test_a_stop_in_the_middle_of_sealing_is_no_error(tmp_path: Path) -> None:
+    async def session() -> None:
+        settings = RecordingSettings(seal_records=SEALED_EACH)
+        with EventLog(tmp_path, rotate_records=SEALED_EACH) as log:
+            sealer = Sealer(log, Intake(log, settings, SystemClock(), Latest()), settings, ManualClock())
+            log.append([state(number) for number in range(SEALED_EACH)])
+            log.rotate()
+            sealing = asyncio.create_task(sealer.seal_if_due())
+            await asyncio.sleep(0)  # it has begun
+            sealing.cancel()
+            await sealing
+            assert [first for first, _ in tails_in(log.folder)] == [1, SEALED_EACH + 1], "what waits, waits"
+
+    asyncio.run(session())
