@@ -7,7 +7,9 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from ..errors import LogLocked
 from ..storage.backup import back_up
+from ..storage.files import LockHeld, locked
 from ..storage.log import require_log
 from ..storage.places import place_of
 from ..storage.restore import restore as restore_log
@@ -23,7 +25,11 @@ def backup(data_dir: Path, destination: str, *, check: bool, as_json: bool) -> N
     require_log(data_dir)
     place = place_of(destination)
     began = time.monotonic()
-    report = back_up(data_dir, place, check=check, watch=_Watch("copied").show)
+    try:
+        with locked(data_dir / "BACKUP", "homeiq backup"):
+            report = back_up(data_dir, place, check=check, watch=_Watch("copied").show)
+    except LockHeld as error:
+        raise LogLocked("another backup is still running", hint=f"wait for it ({error.holder})") from None
     facts = asdict(report) | {"place": place.shown, "seconds": round(time.monotonic() - began, 3)}
     if as_json:
         print_json(facts)

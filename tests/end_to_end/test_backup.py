@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from homeiq.storage.files import locked
 from homeiq.storage.log import EventLog
 
 from end_to_end.logs import days, write_log
@@ -58,6 +59,10 @@ def test_what_cannot_be_done_is_one_sentence(tmp_path: Path, s3_server: S3Server
             for place in (nobody, s3_url.replace("/home", "-missing/home"), str(tmp_path / "file" / "below")):
                 said = homeiq.run("backup", place, check=False)
                 assert (said.returncode, len(said.stderr.splitlines())) == (1, 1), said.stderr
+            with locked(homeiq.data_dir / "BACKUP", "a backup that takes long"):
+                said = homeiq.run("backup", s3_url, check=False)
+            assert said.returncode == 1
+            assert "still running" in said.stderr
             said = homeiq.run("--data-dir", s3_url, "compact", check=False)
             assert said.returncode == 2
             assert "needs a folder" in said.stderr
