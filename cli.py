@@ -148,16 +148,22 @@ def dead_letters(context: _Context, target: str, show: bool, retry: bool, as_jso
 
 
 @cli.command(epilog="\b\n" + sql_help())
-@click.argument("query")
+@click.argument("query", required=False)
 @click.option("--csv", "form", flag_value="csv", help="Print CSV with a header.")
 @click.option("--json", "form", flag_value="json", help="Print a JSON list of objects.")
 @click.option("--parquet", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write Parquet.")
 @shared
-def sql(context: _Context, query: str, form: str | None, parquet: Path | None) -> None:
+def sql(context: _Context, query: str | None, form: str | None, parquet: Path | None) -> None:
     """Ask DuckDB about the raw log; without a query, at a prompt. Works while the recorder writes. Times are in UTC."""
+    from .commands.prompt import prompt
     from .commands.tables import print_table
     from .storage.sql import query as ask
 
+    if query is None:
+        if parquet is not None:
+            raise UsageError("--parquet writes the result of one query: give it as an argument")
+        prompt(context.settings.data_dir, form or "table")
+        return
     table = ask(context.settings.data_dir, query)
     if table is not None:
         print_table(table, form or "table", parquet)

@@ -1,9 +1,9 @@
-"""Which states came twice, live and by backfill say, so that the view `states` counts each once. Imports duckdb and pyarrow.
+"""Which states came twice, live and by backfill say, so that the view `states` counts each once.
 
-Two records speak of the same state if entity and time are the same. The greatest wins by origin, then by raw text: the same
+Imports duckdb and pyarrow. Two records speak of the same state if entity and time are the same. The greatest wins by origin, then by raw text: the same
 one that the replayer believes. To compare ten million records takes a second or more, and sealed segments don't change, so
-what was found in them is kept in `<data dir>/doubled.parquet`: a cache, made anew where it is missing. A segment that is new,
-merged or rewritten is compared again, with what lies at its times; the tail is, each time.
+what was found in them is kept in `<data dir>/doubled.parquet`: a cache, made anew where it is missing. A segment that is
+new, merged or rewritten is compared again, with what lies at its times; the tail is, each time.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ WITH contested AS (
     SELECT entity_id, time FROM {all} {among}
     WHERE event_type IN {types} AND entity_id IS NOT NULL GROUP BY ALL HAVING count(*) > 1
 ), members AS MATERIALIZED (
-    SELECT seq, entity_id, time, {rank} AS rank FROM {all} JOIN contested USING (entity_id, time) WHERE event_type IN {types}
+    SELECT seq, entity_id, time, {rank} AS rank FROM {all} JOIN contested USING (entity_id, time)
+    WHERE event_type IN {types}
 ), tied AS (
     SELECT seq FROM members QUALIFY count(*) OVER (PARTITION BY entity_id, time, rank) > 1
 ), texts AS MATERIALIZED (

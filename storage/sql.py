@@ -1,7 +1,7 @@
 """DuckDB over the files, while the recorder writes. Imports duckdb and pyarrow: load it where it is used.
 
-The views, with their columns and an example each, are in `storage/views.py`; beside them there is one for each `source` found
-in the log. Times are TIMESTAMP WITH TIME ZONE, shown in UTC. All exist when nothing was recorded or projected yet.
+The views, with their columns and an example each, are in `storage/views.py`; beside them there is one for each `source`
+found in the log. Times are TIMESTAMP WITH TIME ZONE, shown in UTC. All exist when nothing was recorded or projected yet.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The views of `homeiq sql`, each with its words and an example: the one place that `--help`, comments and tests take them from.
+"""The views of `homeiq sql`, each with its words and an example: `--help`, comments and tests take them from here.
 
 Pure text: this module loads neither duckdb nor pyarrow. What the views are made of is in `storage/sql.py`.
 """
@@ -48,8 +48,8 @@ def quoted(text: str) -> str:
 
 _STATES: Final = r"""
 SELECT seq, time, entity_id, state,
-    CASE WHEN isfinite(number) AND state[1] IN ('-', '.', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9')
-        AND NOT contains(state, '_') AND right(state, 1) IN ('.', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9')
+    CASE WHEN isfinite(number) AND state[1] BETWEEN '-' AND '9' AND right(state, 1) BETWEEN '.' AND '9'
+        AND NOT contains(state, '_')
         THEN number END AS value,
     CASE WHEN json_valid(raw) THEN coalesce(json_extract(raw,
         CASE WHEN event_type = 'state_changed' THEN '$.data.new_state.attributes'
@@ -58,7 +58,7 @@ SELECT seq, time, entity_id, state,
     origin
 FROM (SELECT *, TRY_CAST(state AS DOUBLE) AS number FROM homeiq_states)
 """
-"""A number is what a strict reading makes of the whole text: DuckDB's cast alone takes ' 5', '+5', '1_000' and 'nan' too."""
+"""A number is what a strict reading makes of the whole text; DuckDB's cast takes ' 5', '+5', '1_000' and 'nan' too."""
 
 _HISTORY: Final = """
 SELECT seq, time, until, entity_id, state, value, epoch_us(until - time) / 1e6 AS seconds, origin
@@ -204,7 +204,7 @@ FROM (
     )
 )
 """
-"""What a source's own view selects: of a poll the address, the status and the body of its answer; else the body is all of it."""
+"""What a source's own view selects: of a poll the address, and status and body of its answer; else the body is all."""
 
 
 def help_text() -> str:
