@@ -1,9 +1,9 @@
 """Which states came twice, live and by backfill say, so that the view `states` counts each once.
 
-Imports duckdb and pyarrow. Two records speak of the same state if entity and time are the same. The greatest wins by origin, then by raw text: the same
-one that the replayer believes. To compare ten million records takes a second or more, and sealed segments don't change, so
-what was found in them is kept in `<data dir>/doubled.parquet`: a cache, made anew where it is missing. A segment that is
-new, merged or rewritten is compared again, with what lies at its times; the tail is, each time.
+Imports duckdb and pyarrow. Two records speak of the same state if entity and time are the same. The greatest wins by
+origin, then by raw text: the same one that the replayer believes. To compare ten million records takes seconds, and sealed
+segments don't change, so what was found in them is kept in `<data dir>/doubled.parquet`: a cache, made anew where it is
+missing. A segment that is new, merged or rewritten is compared again, with what lies at its times; the tail is, each time.
 """
 
 from __future__ import annotations
