@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 import statistics
 import sys
@@ -96,8 +97,10 @@ _QUESTIONS: Final[dict[str, tuple[str, str]]] = {
 def queries(folder: Path, count: int) -> dict[str, Any]:
     """Make both, ask both in turn, and return seconds and ratios; the answers must have the same number of rows."""
     log, database = folder / "log", folder / "home-assistant.db"
+    began = time.monotonic()
     _make(log, database, count)
-    results: dict[str, Any] = {"queried_events": count}
+    results: dict[str, Any] = {"queried_events": count, "making_them_seconds": time.monotonic() - began}
+    results["making_them_peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     results["queried_log_bytes"] = sum(path.stat().st_size for path in log_folder(log).rglob("*.parquet"))
     results["queried_ha_bytes"] = database.stat().st_size
     began = time.monotonic()

@@ -16,6 +16,7 @@ from typing import Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .files import Files
@@ -24,7 +25,9 @@ from .record import ORIGIN_RANK
 
 __all__ = ["STATE_TYPES", "RANK", "find_doubled"]
 
-STATE_TYPES: Final = "('state_changed', 'state')"
+_STATE_TYPES: Final = ("state_changed", "state")
+
+STATE_TYPES: Final = str(_STATE_TYPES)
 """The event types that are states, as SQL."""
 
 RANK: Final = (
@@ -58,11 +61,16 @@ SELECT seq AS loser, winner FROM ordered WHERE seq <> winner
 
 
 def find_doubled(
-    database: duckdb.DuckDBPyConnection, data_dir: Path, slices: Sequence[Slice], scans: dict[Slice, str]
+    database: duckdb.DuckDBPyConnection,
+    data_dir: Path,
+    slices: Sequence[Slice],
+    scans: dict[Slice, str],
+    tail: pa.Table,
 ) -> bool:
     """Make the table `homeiq_doubled` (seq) of the records that another one stands for; tell whether there are any.
 
-    `events` and `homeiq_tail` exist in the database; `scans` selects the log's columns from each slice. A cache that cannot
+    `events`, and `homeiq_tail` with the rows of `tail`, exist in the database; `scans` selects the log's columns from each
+    slice. A cache that cannot
     be written is done without. Raises duckdb.Error.
     """
     pairs, known = _load(data_dir)
@@ -77,8 +85,9 @@ def find_doubled(
             among = "SEMI JOIN homeiq_fresh USING (entity_id, time)" if kept else ""
             pairs = pa.concat_tables([pairs, _pairs(database, "homeiq_sealed", among)])
         _save(data_dir, pairs, named)
-    tail = _pairs(database, "events", "SEMI JOIN homeiq_tail USING (entity_id, time)")
-    losers = pa.concat_tables([pairs, tail]).select(["loser"]).rename_columns(["seq"])
+    if tail.num_rows:
+        pairs = pa.concat_tables([pairs, _pairs(database, *_beside_tail(tail))])
+    losers = pairs.select(["loser"]).rename_columns(["seq"])
     database.register("homeiq_found", losers)
     database.execute("CREATE OR REPLACE TEMP TABLE homeiq_doubled AS SELECT DISTINCT seq FROM homeiq_found")
     database.unregister("homeiq_found")
@@ -88,6 +97,14 @@ def find_doubled(
 def _pairs(database: duckdb.DuckDBPyConnection, source: str, among: str) -> pa.Table:
     text = _PAIRS.format(all=source, among=among, types=STATE_TYPES, rank=RANK)
     return database.sql(text).to_arrow_table().cast(_SCHEMA)
+
+
+def _beside_tail(tail: pa.Table) -> tuple[str, str]:
+    """Return what the tail is to be compared with: bounds of time, written out, let whole row groups be skipped."""
+    times = pc.min_max(tail.filter(pc.field("event_type").isin(_STATE_TYPES))["time"].cast(pa.int64())).as_py()
+    low, high = times["min"] or 0, times["max"] or 0
+    beside = f"(FROM events WHERE time BETWEEN make_timestamptz({low}) AND make_timestamptz({high}))"
+    return beside, "SEMI JOIN homeiq_tail USING (entity_id, time)"
 
 
 def _union(scans: dict[Slice, str], slices: Sequence[Slice]) -> str:

@@ -135,7 +135,9 @@ def _make_views(database: duckdb.DuckDBPyConnection, data_dir: Path, words: froz
         parts.append(f"SELECT {columns} FROM {_read_parquet([part.segment.path for part in whole])}")
     parts += [scan for part, scan in scans.items() if not _is_whole(part)]
     database.execute(f"CREATE OR REPLACE VIEW events AS {' UNION ALL '.join(parts)}")
-    doubled = (words is None or words & _FROM_STATES) and find_doubled(database, data_dir, view.slices, scans)
+    doubled = (words is None or words & _FROM_STATES) and find_doubled(
+        database, data_dir, view.slices, scans, view.tail
+    )
     without = "ANTI JOIN homeiq_doubled USING (seq)" if doubled else ""
     states = f"SELECT * FROM events {without} WHERE event_type IN {STATE_TYPES}"
     database.execute(f"CREATE OR REPLACE TEMP VIEW homeiq_states AS {states}")

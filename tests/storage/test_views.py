@@ -165,3 +165,9 @@ def test_a_query_by_entity_and_time_reads_few_row_groups(tmp_path: Path) -> None
     with sql.connect(tmp_path) as database:
         ((_, plan),) = database.execute(f"EXPLAIN ANALYZE SELECT avg(value) FROM states WHERE {where}").fetchall()
         assert re.findall(r"Row Groups Scanned: (\d+) / (\d+)", plan) == [("1", "3")]
+
+
+def test_docs_say_of_each_view_what_help_says() -> None:
+    docs = (Path(__file__).parent.parent.parent / "docs" / "sql.md").read_text(encoding="utf-8")
+    for view in VIEWS:
+        assert f"**`{view.name}`** {view.columns}\n{view.comment}\n\n    {view.example}\n" in docs
