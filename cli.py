@@ -88,6 +88,7 @@ def run(context: _Context) -> None:
 @click.option("--follow", is_flag=True, help="Follow the log for ever; late records are worked off in between.")
 @click.option("--output", metavar="FILE", help="Write line protocol to a file instead, - for stdout.")
 @click.option("--into", metavar="BUCKET", help="Project into another bucket of the same InfluxDB, and audit it.")
+@click.option("--jobs", type=click.IntRange(0, 64), help="Processes that make points; 0: none but this one.")
 @click.option("--adopt", is_flag=True, help="Take over a target that another log has written to.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--parent", type=int, hidden=True, help="End when this process is no longer our parent.")
@@ -207,6 +208,76 @@ def compact(context: _Context, as_json: bool) -> None:
     from .commands.replay import compact as compact_log
 
     compact_log(context.settings.data_dir, as_json)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print counts and findings as JSON.")
+@shared
+def verify(context: _Context, as_json: bool) -> None:
+    """Prove that the log is whole, or list what is not (exit code 1). Works while the recorder writes."""
+    from .commands.verify import verify_log
+
+    verify_log(context.settings.data_dir, as_json)
+
+
+@cli.group("import")
+def import_() -> None:
+    """Bring into the log what Home Assistant or another log has recorded. The same file twice adds nothing.
+
+    Works while the recorder writes. Each record keeps its own time, and has the origin import unless it says another.
+    """
+
+
+@import_.command("home-assistant")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@shared
+def import_home_assistant(context: _Context, file: Path, as_json: bool) -> None:
+    """Import Home Assistant's own database (home-assistant_v2.db): states, events and hourly statistics."""
+    from .commands.importing import import_home_assistant as bring
+
+    bring(context.settings.data_dir, file, as_json)
+
+
+@import_.command("ndjson")
+@click.argument("file")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@shared
+def import_ndjson(context: _Context, file: str, as_json: bool) -> None:
+    """Import lines of `homeiq export`, or of what POST /events takes; may be gzip, - is stdin."""
+    from .commands.importing import import_ndjson as bring
+
+    bring(context.settings.data_dir, file, as_json)
+
+
+@import_.command("parquet")
+@click.argument("file")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@shared
+def import_parquet(context: _Context, file: str, as_json: bool) -> None:
+    """Import a Parquet file of `homeiq export`, or a sealed segment of another log."""
+    from .commands.importing import import_parquet as bring
+
+    bring(context.settings.data_dir, file, as_json)
+
+
+@cli.command()
+@click.option("--since", metavar="TIME", help="Only records with a time from this on: 2026-11-23, 7d, 36h, yesterday.")
+@click.option("--until", metavar="TIME", help="Only records with a time before this.")
+@click.option("--entity", metavar="GLOB", default="", help="Only records of these entities: light.*")
+@click.option("--source", metavar="NAME", default="", help="Only records of this source.")
+@click.option("--event-type", metavar="TYPE", default="", help="Only records of this event type.")
+@click.option("--output", metavar="FILE", default="-", help="Write into this file; by default to stdout.")
+@click.option(
+    "--format", "form", type=click.Choice(["ndjson", "parquet"]), default="ndjson", help="NDJSON, or Parquet."
+)
+@shared
+def export(context: _Context, /, **options: Any) -> None:
+    """Write records of the log, in order of seq: what `homeiq import` takes. Works while the recorder writes."""
+    from .commands.exporting import ExportOptions
+    from .commands.exporting import export as write
+
+    write(context.settings.data_dir, ExportOptions(**options))
 
 
 @cli.group()

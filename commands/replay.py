@@ -49,6 +49,7 @@ class ReplayOptions:
     plan: bool = False
     adopt: bool = False
     into: str | None = None
+    jobs: int | None = None
     output: str | None = None
     as_json: bool = False
 
@@ -65,6 +66,8 @@ def replay(settings: Settings, options: ReplayOptions) -> None:
     scope = options.scope(settings.data_dir)
     stop = _stop_on_signals()
     began = time.monotonic()
+    if options.jobs is not None:
+        settings = settings.model_copy(update={"replay": settings.replay.model_copy(update={"jobs": options.jobs})})
     if options.into is not None:
         settings = _with_bucket(settings, options.into)
     with _Display(sys.stderr.isatty()) as display:

@@ -4,11 +4,43 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import NoReturn, TextIO
 
 import orjson
 
-__all__ = ["fail", "print_json", "print_line", "set_up_logging", "say"]
+__all__ = ["Display", "fail", "print_json", "print_line", "set_up_logging", "say"]
+
+
+_LINE_SECONDS = 10.0
+_TERMINAL_SECONDS = 0.1
+
+
+class Display:
+    """Progress of long work on stderr: one line that changes on a terminal, else a line each 10 s."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._began = self._said = time.monotonic()
+
+    def show(self, what: str, share: float) -> None:
+        """Say how far it is; `share` is 0 … 1, 0 where that is not known."""
+        now = time.monotonic()
+        if now - self._said < (_TERMINAL_SECONDS if self._terminal else _LINE_SECONDS):
+            return
+        self._said = now
+        seconds = now - self._began
+        text = f"{share:.0%}, {what}, {seconds / share - seconds:,.0f} s left" if share > 0.01 else what
+        if self._terminal:
+            sys.stderr.write(f"\r\x1b[K{text[:79]}")
+            sys.stderr.flush()
+        else:
+            say(text)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._terminal:
+            sys.stderr.write("\r\x1b[K")
 
 
 class _Format(logging.Formatter):

@@ -6,6 +6,7 @@
 {"do": "backfill", "since": 1234, "until": 2345}   asks for the history of these times (microseconds UTC)
 {"do": "backfill_progress"}                        how far that is; {} when none was asked for
 {"do": "backfill_stop"}                            ends it
+{"do": "append", "events": [[time, source, origin, event_type, entity_id, state, raw], …]}   see imports.py
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from ..errors import HomeiqError, LogError
 __all__ = ["Answer", "ControlServer", "ask", "socket_path"]
 
 _log = logging.getLogger(__name__)
+
+_LONGEST_LINE = 256 << 20
+"""A request with one event of the greatest size that Home Assistant may send must have room."""
 
 Answer = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """Gets the request, and returns what is answered; raises HomeiqError for what it could not do."""
@@ -48,7 +52,7 @@ class ControlServer:
         try:
             self._path.unlink(missing_ok=True)
             with _Folder(self._path) as path:
-                self._server = await asyncio.start_unix_server(self._serve, path)
+                self._server = await asyncio.start_unix_server(self._serve, path, limit=_LONGEST_LINE)
             self._path.chmod(0o600)
         except OSError as error:
             _log.warning("this recorder takes no requests: %s cannot be made (%s)", self._path, error.strerror or error)

@@ -16,8 +16,9 @@ from ..errors import Stopped
 from ..settings import ReplaySettings
 from ..storage.log import log_id
 from ..storage.reader import LogReader, records_of
-from ..storage.record import Record
+from ..storage.record import HOUSEKEEPING, LOST, Record
 from ..storage.view import LogView
+from ..verbatim import loads
 from .conditions import KINDS
 from .delivery import Delivery
 from .home import HOME_TYPES
@@ -277,6 +278,8 @@ class Follower:
 
     def _learn(self, record: Record, taken: dict[Track, Taken]) -> None:
         """Learn about the home; windows that were projected with another view of it are stale."""
+        if record.event_type == HOUSEKEEPING + LOST:
+            self._forget_lost(loads(record.raw)["first"], taken)
         if record.event_type in HOME_TYPES:
             changed = self._home.learn(record)
             if changed is not None:
@@ -285,6 +288,12 @@ class Follower:
             condition = self._home.conditions.learn(record)
             if condition is not None:
                 self._doubt(*condition, taken)
+
+    def _forget_lost(self, first: int, taken: dict[Track, Taken]) -> None:
+        """Records that were projected are lost from the log since: what may be made of them is made anew."""
+        for track in self._tracks:
+            touched = [window for window, (state, end) in track.states.items() if state == "live" or end >= first]
+            taken[track].stale |= dict.fromkeys(touched, "the end of the log was lost")
 
     def _doubt(self, what: str, start: float, end: float, taken: dict[Track, Taken]) -> None:
         """Find the windows in which something was written that depends on what is now known of [start, end)."""

@@ -17,6 +17,7 @@ the target has confirmed. Times are microseconds UTC.
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,12 +35,13 @@ __all__ = ["Ledger", "WindowState", "Request", "DeadLetter"]
 class Ledger:
     """The entries of one target. Each method is one durable transaction; it raises LogNotWritable where the disk is full.
 
-    Not for two threads at the same moment.
+    Transactions of several threads come one after the other.
     """
 
     def __init__(self, data_dir: Path, target: str) -> None:
         """Open, or make, the ledger; raises LogNotWritable."""
         self.target = target
+        self._one_at_a_time = threading.Lock()
         self._met: dict[str, set[str]] = {}
         try:
             data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -69,6 +71,10 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        with self._one_at_a_time:
+            yield from self._transacted()
+
+    def _transacted(self) -> Iterator[None]:
         try:
             self._database.execute("BEGIN IMMEDIATE")
             yield

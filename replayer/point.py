@@ -112,6 +112,8 @@ def field_key(name: str) -> str:
 
 def line(point: Point) -> str:
     """Return the point's line, without a line feed."""
+    if point.text is not None:
+        return point.text
     texts = []
     for part in point.parts:
         text = _block_text(part) if type(part) is FieldBlock else _text(part)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,18 +20,19 @@ from ..settings import Settings
 from ..storage.files import LockHeld, lock_holder, locked
 from ..storage.log import log_id
 from ..storage.view import LogView
-from .delivery import Delivery
+from .delivery import Ahead, Delivery
 from .follower import Follower
+from .home import Home
+from .jobs import Maker, Workers, collecting_seldom, usual_jobs
 from .ledger import Ledger
 from .marking import Marking, measurements_of, oldest_kept
 from .normalizers.base import Normalizer, Reason
 from .normalizers.registry import fingerprint, normalizers_of, problems_of, with_retired
-from .projection import window_points
 from .scope import Scope
 from .targets.base import Target
 from .targets.line_protocol import AppendedLinesTarget, LineProtocolTarget
 from .window_replay import WindowReplay
-from .windows import Counts, home_of, windows_between
+from .windows import Counts, Span, home_of, windows_between
 
 __all__ = [
     "Progress",
@@ -110,22 +111,6 @@ def home_zone(data_dir: Path) -> ZoneInfo:
     return home_of(LogView(data_dir)).at(SystemClock().now()).zone
 
 
-@contextmanager
-def collecting_seldom() -> Iterator[None]:
-    """Let Python look for cycles of garbage seldom: records and points come and go by the ten thousand, none in a cycle.
-
-    Measured: 6 % of a replay's time. What was there before is left out altogether.
-    """
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
-
-
 def _lock_of(data_dir: Path, target: Target) -> Path:
     words = re.sub(r"[^A-Za-z0-9]+", "-", target.name).strip("-")[:60]
     folder = f"{words}-{hashlib.blake2b(target.name.encode(), digest_size=4).hexdigest()}"
@@ -193,12 +178,31 @@ def _await_follower(ledger: Ledger, number: int, stop: threading.Event, watch: W
     return None
 
 
+@dataclass(slots=True)
+class _Task:
+    """Windows to be replayed, and what they are made of."""
+
+    todo: list[tuple[Normalizer, Span]]
+    view: LogView
+    home: Home
+    marking: Marking
+    scope: Scope
+    made_at: float = field(default_factory=time.monotonic)
+
+    def current_view(self, data_dir: Path) -> LogView:
+        """Return a view of the same records that still finds its files."""
+        if time.monotonic() - self.made_at > _VIEW_SECONDS:
+            self.view, self.made_at = LogView(data_dir, self.view.last_seq), time.monotonic()
+        return self.view
+
+
 class _Replay:
     """A replay by this process, which holds the target's lock."""
 
     def __init__(
         self, settings: Settings, target: Target, ledger: Ledger, clock: Clock, stop: threading.Event, watch: Watch
     ) -> None:
+        self._settings = settings
         self._data_dir = settings.data_dir
         self._normalizers = _normalizers(settings)
         self._target = target
@@ -207,7 +211,10 @@ class _Replay:
         self._stop = stop
         self._watch = watch
         self._progress = Progress()
-        self._delivery = Delivery(target, ledger, clock, forever=False, stop=stop, waiting=self._waiting)
+        self._delivery = self._new_delivery()
+
+    def _new_delivery(self) -> Delivery:
+        return Delivery(self._target, self._ledger, self._clock, forever=False, stop=self._stop, waiting=self._waiting)
 
     def ask_or_run(self, scope: Scope, adopt: bool) -> Progress:
         """Let the follower do it where one holds the target's lock, else do it."""
@@ -230,13 +237,16 @@ class _Replay:
                     return done
 
     def _run(self, scope: Scope, adopt: bool) -> Progress:
-        progress = self._progress
         self._delivery.connect(self._ledger.position)
         self._ledger.interrupted()
         view = LogView(self._data_dir)
+        with Workers(self._jobs(view.last_seq), self._settings, self._normalizers, view.last_seq) as workers:
+            return self._replayed(view, workers, scope, adopt)
+
+    def _replayed(self, view: LogView, workers: Workers, scope: Scope, adopt: bool) -> Progress:
+        progress = self._progress
         marking = Marking(self._target, self._ledger, self._delivery, log_id(self._data_dir), self._clock)
         marking.check(measurements_of(self._normalizers, self._ledger), view.last_seq, adopt=adopt)
-        made_at = time.monotonic()
         home = home_of(view, self._normalizers)
         todo = [
             (normalizer, span)
@@ -247,20 +257,47 @@ class _Replay:
         progress.windows = len(todo)
         progress.days = len({span.window for _, span in todo})
         progress.events = sum(span.events for _, span in todo)
-        for normalizer, span in todo:
-            if time.monotonic() - made_at > _VIEW_SECONDS:
-                view, made_at = LogView(self._data_dir, view.last_seq), time.monotonic()
-            marking.touch([(span.window, normalizer.name)])
-            oldest = oldest_kept(self._target, self._clock)
-            one = WindowReplay(self._target, self._ledger, self._delivery, normalizer, fingerprint(normalizer), oldest)
-            for _ in one.steps(view, home, span.window, progress.counts, scope):
+        self._side_by_side(_Task(todo, view, home, marking, scope), workers.makers)
+        return progress
+
+    def _jobs(self, events: int) -> int:
+        jobs = self._settings.replay.jobs
+        jobs = usual_jobs(events) if jobs is None else jobs
+        return min(jobs, 1) if self._target.one_at_a_time else jobs
+
+    def _side_by_side(self, task: _Task, makers: Sequence[Maker]) -> None:
+        """Replay windows, so many at a time as there are makers: a batch of each in turn."""
+        progress = self._progress
+        idle = deque((maker, self._new_delivery()) for maker in makers)
+        deliveries = [delivery for _, delivery in idle]
+        under_way: deque[tuple[Generator[Ahead], tuple[Maker, Delivery]]] = deque()
+        todo = deque(task.todo)
+        try:
+            while todo or under_way:
+                while todo and idle:
+                    by = idle.popleft()
+                    under_way.append((self._begin(task, *todo.popleft(), *by), by))
+                steps, by = under_way.popleft()
+                if next(steps, None) is not None:
+                    under_way.append((steps, by))
+                else:
+                    idle.append(by)
+                    progress.windows_done += 1
+                progress.counts.refused = sum(delivery.refused for delivery in deliveries)
                 self._watch(progress)
                 if self._stop.is_set():
-                    raise Stopped("stopped; the window under way is replayed at the next start")
-            progress.windows_done += 1
-            self._watch(progress)
-        progress.counts.refused = self._delivery.refused
-        return progress
+                    raise Stopped("stopped; the windows under way are replayed at the next start")
+        finally:
+            for steps, _ in under_way:
+                steps.close()
+
+    def _begin(
+        self, task: _Task, normalizer: Normalizer, span: Span, maker: Maker, delivery: Delivery
+    ) -> Generator[Ahead]:
+        task.marking.touch([(span.window, normalizer.name)])
+        oldest = oldest_kept(self._target, self._clock)
+        one = WindowReplay(self._target, self._ledger, delivery, normalizer, fingerprint(normalizer), oldest, maker)
+        return one.steps(task.current_view(self._data_dir), task.home, span.window, self._progress.counts, task.scope)
 
     def _waiting(self, problem: str) -> None:
         self._progress.problem = problem
@@ -288,10 +325,13 @@ def replay_to_output(
     to = target or LineProtocolTarget(output)
     to.connect(0)
     try:
-        with collecting_seldom():
+        jobs = usual_jobs(progress.events) if settings.replay.jobs is None else settings.replay.jobs
+        with collecting_seldom(), Workers(min(jobs, 1), settings, known, view.last_seq) as workers:
+            (maker,) = workers.makers
             for normalizer, span in todo:
                 writer = to.live(normalizer.name)
-                for points in window_points(view, normalizer, home, span.start, span.end, progress.counts):
+                times = span.start, span.end
+                for points in maker.points(view, normalizer, home, times, progress.counts, lines=to.takes_lines):
                     writer.write(points)
                     watch(progress)
                 progress.windows_done += 1

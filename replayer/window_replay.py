@@ -12,7 +12,7 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -23,10 +23,10 @@ from ..storage.view import LogView
 from .compare import STEP, Comparison, Removal
 from .delivery import Ahead, Delivery
 from .home import Home
+from .jobs import Maker
 from .ledger import Ledger, WindowState
 from .normalizers.base import Normalizer
 from .point import Point
-from .projection import window_points
 from .scope import PointFilter, Scope
 from .targets.base import Stored, Target, WindowWriter
 from .windows import Counts, scan_for
@@ -83,16 +83,18 @@ class WindowReplay:
         normalizer: Normalizer,
         fingerprint: str,
         oldest: int | None = None,
+        maker: Maker | None = None,
     ) -> None:
-        """`oldest`: the target keeps nothing that is older (microseconds UTC)."""
+        """`oldest`: the target keeps nothing that is older (microseconds UTC); `maker` makes the points."""
         self._target = target
         self._ledger = ledger
         self._delivery = delivery
         self._normalizer = normalizer
         self._fingerprint = fingerprint
+        self._maker = maker or Maker()
         self._oldest = -(2**63) if oldest is None else oldest
 
-    def steps(self, view: LogView, home: Home, start: int, counts: Counts, scope: Scope = _WHOLE) -> Iterator[Ahead]:
+    def steps(self, view: LogView, home: Home, start: int, counts: Counts, scope: Scope = _WHOLE) -> Generator[Ahead]:
         """Replay the window that begins at `start` from the records in `view`; yields after each batch of points.
 
         What is yielded must be settled before anything else is written to the target. With a `scope` that filters, the
@@ -122,7 +124,7 @@ class WindowReplay:
         elif known is not None:
             self._ledger.restore(known)
 
-    def _written(self, window: _Window, compared: bool, ahead: Ahead, writer: WindowWriter) -> Iterator[Ahead]:
+    def _written(self, window: _Window, compared: bool, ahead: Ahead, writer: WindowWriter) -> Generator[Ahead]:
         """Write the window's points that the target keeps, comparing or not; yields after each batch."""
         oldest = max(window.start, self._oldest)
         if compared:
@@ -130,15 +132,19 @@ class WindowReplay:
                 if end > oldest:
                     yield from self._compared(window, max(begin, oldest), end, ahead, writer)
         elif oldest < window.start + DAY:
-            for points in self._points(window, oldest, window.start + DAY, window.counts):
+            lines = self._target.takes_lines and window.only is None
+            for points in self._points(window, oldest, window.start + DAY, window.counts, lines=lines):
                 self._meet(points)
                 self._target.prepare(points)
                 ahead.write(points)
                 yield ahead
 
-    def _points(self, window: _Window, start: int, end: int, counts: Counts) -> Iterator[list[Point]]:
-        """Yield the wanted points with times in [start, end)."""
-        for points in window_points(window.view, self._normalizer, window.home, start, end, counts):
+    def _points(
+        self, window: _Window, start: int, end: int, counts: Counts, *, lines: bool = False
+    ) -> Iterator[list[Point]]:
+        """Yield the wanted points with times in [start, end); `lines`: nobody asks for their fields."""
+        made = self._maker.points(window.view, self._normalizer, window.home, (start, end), counts, lines=lines)
+        for points in made:
             yield points if window.only is None else window.only.keep(points)
 
     def _meet(self, points: Sequence[Point]) -> bool:
@@ -151,7 +157,7 @@ class WindowReplay:
             return False
         return not self._ledger.was_empty or bool(known and known.fingerprint)
 
-    def _compared(self, window: _Window, start: int, end: int, ahead: Ahead, writer: WindowWriter) -> Iterator[Ahead]:
+    def _compared(self, window: _Window, start: int, end: int, ahead: Ahead, writer: WindowWriter) -> Generator[Ahead]:
         """Bring a slice of the window to what is wanted; yields after each batch."""
         ahead.settle()
         measurements = self._ledger.measurements(self._normalizer.name)

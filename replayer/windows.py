@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -64,6 +64,12 @@ class Counts:
         failure = self.failures.setdefault((normalizer, window_of(time)), Failure(0, seq, ""))
         failure.count += 1
         failure.traceback = failure.traceback or traceback_text()
+
+    def take(self) -> Counts:
+        """Return what was counted since the last time."""
+        taken = replace(self)
+        self.__init__()  # type: ignore[misc]
+        return taken
 
     def take_failures(self) -> Failures:
         """Return the failures since the last time."""

@@ -97,6 +97,29 @@ class Files:
             os.close(descriptor)
         self.replace(beside, path)
 
+    def overwrite(self, path: Path, content: bytes) -> None:
+        """Put bytes in the place of the first ones of a file, in one write; not durable, and needs no room."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.pwrite(descriptor, content, 0)
+        finally:
+            os.close(descriptor)
+
+    def allocate(self, path: Path, size: int) -> None:
+        """Make a file of so many bytes, each with its place on the disk; where there is no room, none is left."""
+        self.make_folder(path.parent)
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+            self.sync(descriptor)
+        except OSError:
+            with suppress(OSError):
+                path.unlink()
+            raise
+        finally:
+            os.close(descriptor)
+        self.sync_folder(path.parent)
+
     def truncate(self, path: Path, length: int) -> None:
         """Cut a file, durably."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
@@ -125,6 +148,23 @@ class Files:
         self.write_whole(place, content)
         return place
 
+    def set_aside(self, data_dir: Path, path: Path, note: str) -> Path:
+        """Move a whole file to the quarantine, which needs no room on the disk; returns where it is now.
+
+        Where there is no room for the note, the file goes without.
+        """
+        place = data_dir / "quarantine" / path.name
+        number = 0
+        while place.exists():
+            number += 1
+            place = place.with_name(f"{path.name}.{number}")
+        self.make_folder(place.parent)
+        with suppress(OSError):
+            self.write_whole(place.with_name(place.name + ".note"), note.encode() + b"\n")
+        self.replace(path, place)
+        self.sync_folder(path.parent)
+        return place
+
 
 def lock_holder(path: Path) -> str:
     """Return what the present holder of a lock says of itself, or an empty text if nobody holds it."""
@@ -151,8 +191,9 @@ def locked(path: Path, purpose: str, *, wait: bool = False) -> Iterator[None]:
             holder = os.read(descriptor, 500).decode("utf-8", "replace").strip()
             raise LockHeld(holder or "an unknown process") from None
         since = time.strftime("%Y-%m-%d %H:%M:%S %z")
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{purpose}, process {os.getpid()}, since {since}\n".encode(), 0)
+        with suppress(OSError):  # A full disk has no room for the words; the lock itself needs none.
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{purpose}, process {os.getpid()}, since {since}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)

@@ -6,13 +6,15 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from ..errors import LogClosed, LogError, LogLocked
+from ..errors import LogClosed, LogError, LogLocked, LogNotWritable
 from .files import Files, LockHeld, locked
 from .manifest import parse_segment, parse_tail
+from .mark import MarkWriter, mark_of
 from .record import Event
+from .reserve import Reserve, is_full
 from .tail import Tail, not_writable, recover
 
 __all__ = ["EventLog", "log_folder", "log_id", "require_log", "tails_in"]
@@ -57,11 +59,18 @@ class EventLog:
     """
 
     def __init__(
-        self, data_dir: Path, *, purpose: str = "homeiq", rotate_records: int = 50_000, files: Files | None = None
+        self,
+        data_dir: Path,
+        *,
+        purpose: str = "homeiq",
+        rotate_records: int = 50_000,
+        files: Files | None = None,
+        reserve_bytes: int = 0,
     ) -> None:
         """Take the lock, recover what a crash left, and open a new tail.
 
         `purpose` is what a second writer is told about the first; a tail of `rotate_records` is followed by a new one.
+        `reserve_bytes` are kept for a full disk, see reserve.py.
         Raises LogLocked, LogNotWritable, LogCorrupt.
         """
         self.data_dir = data_dir
@@ -69,15 +78,22 @@ class EventLog:
         self.findings: list[str] = []
         self._files = files or Files()
         self._rotate_records = rotate_records
+        self.reserve = Reserve(data_dir, reserve_bytes, self._files)
         self._closing = ExitStack()
         self._closed = False
         try:
             self._files.make_folder(self.folder)
             self._closing.enter_context(locked(data_dir / "LOCK", purpose))
+            self.reserve.free_if_full()
             self._files.sync_folder(data_dir)  # Whoever made `log` may have been killed before it was durable.
             self.id = log_id(data_dir, self._files)
+            with suppress(OSError):  # Made while there is room: to move a file there then needs none.
+                self._files.make_folder(data_dir / "quarantine")
+            self._mark = MarkWriter(self.folder, self._files)
             self.next_seq = self._recover()
             self._tail = self._new_tail()
+            self._mark.move(self._tail.first, self.next_seq - 1)
+            self.reserve.make()
         except LockHeld as error:
             raise LogLocked(
                 f"another process records into {data_dir}",
@@ -99,10 +115,22 @@ class EventLog:
         """
         if self._closed:
             raise LogClosed("the log is closed")
+        try:
+            first, last = self._append(events)
+        except LogNotWritable as error:
+            cause = error.__cause__
+            if not isinstance(cause, OSError) or not is_full(cause) or not self.reserve.free():
+                raise
+            first, last = self._append(events)
+        self.reserve.make()
+        return first, last
+
+    def _append(self, events: Sequence[Event]) -> tuple[int, int]:
         if self._tail.failed or self.tail_records >= self._rotate_records:
             self._start_tail()
         first, last = self._tail.append(events)
         self.next_seq = last + 1
+        self._mark.move(self._tail.first, last)
         return first, last
 
     @property
@@ -138,28 +166,32 @@ class EventLog:
             self._tail = self._new_tail()
         except OSError as error:
             raise not_writable(self.data_dir, self.data_dir, error) from error
+        self._mark.move(self._tail.first, self.next_seq - 1)
 
     def _new_tail(self) -> Tail:
         """Open the tail for the next seq; one of that name holds only what was never acknowledged, or nothing."""
         for first, path in tails_in(self.folder):
             if first < self.next_seq:
                 continue
-            content = path.read_bytes()
-            if content:
-                note = f"{len(content)} bytes of {path.name}, written by a group that failed and was written again"
-                kept = self._files.quarantine(self.data_dir, path.name, content, note)
+            size = path.stat().st_size
+            if size:
+                note = f"{size} bytes of {path.name}, written by a group that failed and was written again"
+                kept = self._files.set_aside(self.data_dir, path, note)
                 self.findings.append(f"{path.name}: a group that failed, moved to {kept}")
-            self._files.remove(path)
+            else:
+                self._files.remove(path)
         return Tail(self.folder, self.next_seq, self._files)
 
     def _recover(self) -> int:
         """Make every tail good; return the next seq."""
         next_seq = 1
         tails = tails_in(self.folder)
+        mark = mark_of(self.folder)
+        durable = mark.last if mark else 0
         for place, (_, path) in enumerate(tails):
             before = tails[place + 1][0] if place + 1 < len(tails) else None
             try:
-                recovery = recover(self.data_dir, path, before, self._files)
+                recovery = recover(self.data_dir, path, before, self._files, durable)
             except FileNotFoundError:
                 if before is None:
                     raise
@@ -168,7 +200,11 @@ class EventLog:
             next_seq = recovery.next_seq
         names = (parse_segment(path) for path in self.folder.glob("date=*/*.parquet"))
         sealed = max((name.last for name in names if name), default=0)
-        return next_seq if tails and sealed < next_seq else max(next_seq, self._sealed_position() if sealed else 1)
+        if not tails or sealed >= next_seq:
+            next_seq = max(next_seq, self._sealed_position() if sealed else 1)
+        if durable >= next_seq:
+            self.findings.append(f"the records {next_seq}-{durable} were durable, and no file holds them")
+        return max(next_seq, durable + 1)
 
     def _sealed_position(self) -> int:
         """Ask a child, which may load pyarrow, what the valid segments reach to: there is no tail that would say it."""

@@ -27,7 +27,7 @@ from .log import log_folder, tails_in
 from .manifest import SegmentName, Slice, parse_segment, segment_name
 from .reader import list_files, read_slice
 from .record import Record
-from .tail import read_tail
+from .tail import drop_sealed, read_tail
 
 __all__ = ["MERGED_RECORDS", "OLD_KEPT_SECONDS", "Sealed", "seal", "compact", "position", "main"]
 
@@ -53,7 +53,7 @@ def _seal_tails(data_dir: Path, files: Files) -> Sealed:
     tails = tails_in(log_folder(data_dir))
     made: Sealed = []
     records: list[Record] = []
-    done: list[Path] = []
+    done: list[tuple[Path, int]] = []
     for (first, path), (before, _) in pairwise(tails):
         found = [record for record in read_tail(path, before) if record.seq > sealed]
         expected = records[-1].seq + 1 if records else max(first, sealed + 1)
@@ -64,24 +64,29 @@ def _seal_tails(data_dir: Path, files: Files) -> Sealed:
                 place=str(path),
             )
         records += found
-        done.append(path)
+        done.append((path, before))
         if len(records) >= segment.ROW_GROUP:
             made.append(_replace_by_segment(data_dir, records, done, files))
             records, done = [], []
     if records:
         made.append(_replace_by_segment(data_dir, records, done, files))
     else:
-        for path in done:
-            files.remove(path)
+        _drop_tails(data_dir, done, files)
     return made
 
 
-def _replace_by_segment(data_dir: Path, records: list[Record], tails: Sequence[Path], files: Files) -> SegmentName:
+def _replace_by_segment(
+    data_dir: Path, records: list[Record], tails: Sequence[tuple[Path, int]], files: Files
+) -> SegmentName:
     table = segment.table_of(records)
     name = _write_segment(data_dir, table, records[0].seq, records[-1].seq, 0, files)
-    for path in tails:
-        files.remove(path)
+    _drop_tails(data_dir, tails, files)
     return name
+
+
+def _drop_tails(data_dir: Path, tails: Sequence[tuple[Path, int]], files: Files) -> None:
+    for path, before in tails:
+        drop_sealed(data_dir, path, before, files)
 
 
 def _write_segment(

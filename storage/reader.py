@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import LogCorrupt
 from .log import log_folder, tails_in
 from .manifest import SegmentName, Slice, holes, parse_segment, resolve
+from .mark import readable_before
 from .record import COLUMNS, Record
 from .tail import TailCursor
 
@@ -44,6 +45,10 @@ class TailPart:
     path: Path
     first: int
     before: int | None
+
+    def limit(self) -> int | None:
+        """Return the number below which its records count now; None: all. To be asked before the tail is read."""
+        return readable_before(self.path) if self.before is None else self.before
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,7 @@ class LogReader:
         for part in reversed(files.tails):
             try:
                 cursor = TailCursor(part.path)
-                cursor.read(part.before)
+                cursor.read(part.limit())
             except FileNotFoundError:
                 return self.end()
             return max(last, cursor.next_seq - 1)
@@ -187,7 +192,7 @@ class LogReader:
         before = None if upto is None else upto + 1
         if self._cursor is not None and self._cursor.next_seq == self.next_seq:
             try:
-                records = self._cursor.read(before)
+                records = self._cursor.read(_least(before, readable_before(self._cursor.path)))
             except FileNotFoundError:
                 records = []
             else:
@@ -218,8 +223,7 @@ class LogReader:
         for tail in files.tails:
             if tail.first <= self.next_seq and (tail.before is None or self.next_seq < tail.before):
                 cursor = TailCursor(tail.path)
-                limits = [limit for limit in (before, tail.before) if limit is not None]
-                records = cursor.read(min(limits, default=None))
+                records = cursor.read(_least(before, tail.limit()))
                 records = [record for record in records if record.seq >= self.next_seq]
                 if tail.before is None:
                     self._cursor = cursor
@@ -263,6 +267,10 @@ def read_everything(data_dir: Path) -> Iterator[list[Record]]:
     if reader.missing:
         ranges = ", ".join(f"{first}-{last}" for first, last in reader.missing)
         raise LogCorrupt(f"the records {ranges} are missing from the log", place=str(data_dir))
+
+
+def _least(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _in_lists(records: list[Record]) -> Iterator[list[Record]]:

@@ -24,6 +24,7 @@ __all__ = [
     "ORIGINS",
     "ORIGIN_RANK",
     "HOUSEKEEPING",
+    "LOST",
     "Event",
     "Record",
     "encode",
@@ -46,6 +47,9 @@ ORIGIN_RANK: Final[dict[str, int]] = {origin: len(ORIGINS) - place for place, or
 
 HOUSEKEEPING: Final = "homeiq_"
 """Event types that begin so are the recorder's own words about itself: connections, heartbeats, clock jumps, blanks."""
+
+LOST: Final = "lost"
+"""The records `first` … `last`, which readers may have seen, were lost from the disk and are blank rows now."""
 
 _CRC_LENGTH = len(b',"crc":"00000000"}')
 

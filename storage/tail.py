@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import LogCorrupt, LogNotWritable
 from .files import Files
 from .manifest import parse_tail, tail_name
-from .record import Event, Record, blank, decode, encode, encode_group
+from .record import LOST, Event, Record, blank, decode, encode, encode_group, housekeeping_event
+from .reserve import is_full
 
-__all__ = ["Tail", "TailCursor", "Recovery", "read_tail", "recover", "not_writable"]
+__all__ = ["Tail", "TailCursor", "Recovery", "read_tail", "recover", "drop_sealed", "not_writable"]
 
 
 _MOST_BLANKS = 1_000_000
@@ -51,6 +53,9 @@ class Tail:
             self._files.sync(self._descriptor)
         except OSError as error:
             self.close()
+            if is_full(error):  # What is there of the group only takes room away: its caller has it.
+                with suppress(OSError):
+                    self._files.truncate(self.path, self.bytes)
             raise not_writable(self.path, self.path.parent, error) from error
         except BaseException:  # Interrupted: how much of the group is there is not known, so nothing may follow it.
             self.close()
@@ -77,7 +82,7 @@ class Tail:
 def not_writable(path: Path, folder: Path, error: OSError) -> LogNotWritable:
     """Return what is said of a disk that does not take `path`; a person looks after `folder`."""
     return LogNotWritable(
-        f"the log cannot be written: {error.strerror or error}",
+        f"the log cannot be written: {'disk full' if is_full(error) else error.strerror or error}",
         hint=f"make room or give write permission in {folder}",
         place=str(path),
     )
@@ -134,30 +139,54 @@ class Recovery:
     findings: list[str] = field(default_factory=list)
 
 
-def recover(data_dir: Path, path: Path, before: int | None, files: Files) -> Recovery:
+def recover(data_dir: Path, path: Path, before: int | None, files: Files, durable: int = 0) -> Recovery:
     """Make a tail that a crash or a failing disk left behind good again, and durable.
 
     A torn or corrupt end, and what is numbered `before` or above, goes to the quarantine. A bad line among good ones goes
-    there too; a blank row keeps its place, so that seq stays without holes, up to `before`. Raises OSError.
+    there too; a blank row keeps its place, so that seq stays without holes, up to `before`, or to the record `durable`,
+    which readers may have seen; then a record says so. Where there is no room for all that, the file stays as it is, to be
+    mended at another start: the log goes on in the next tail. Raises OSError if the tail cannot be read or synced.
     """
     first = parse_tail(path) or 1
     content = path.read_bytes()
     good, bad = _sort_lines(content, first, before)
     recovery = Recovery(first + len(good))
-    lost = 0 if before is None else before - recovery.next_seq
+    lost = (durable + 1 if before is None else before) - recovery.next_seq
     if lost > _MOST_BLANKS:
         recovery.findings.append(
             f"{path.name} ends {lost} records before the next tail: one of them is not of this log"
         )
-    elif lost > 0:  # The next tail was begun after all these had been durable.
-        recovery.findings.append(f"{path.name}: its last {lost} records are lost; blank rows keep their places")
+    elif lost > 0:  # The next tail was begun, or the mark was moved, after all these had been durable.
+        start, end = recovery.next_seq, recovery.next_seq + lost - 1
+        recovery.findings.append(f"{path.name}: the records {start}-{end} are lost; blank rows keep their places")
         received_at = decode(good[-1]).received_at if good else 0
         good += [_blank_line(seq, received_at) for seq in range(recovery.next_seq, recovery.next_seq + lost)]
         recovery.next_seq += lost
+        if before is None:  # Whoever has seen them is told, by a record that comes after all that it has seen.
+            said = housekeeping_event(received_at, "recorder", LOST, first=start, last=end)
+            good.append(encode(recovery.next_seq, said))
+            recovery.next_seq += 1
     whole = b"".join(good)
-    if whole == content:
-        files.sync_file(path)
-        return recovery
+    if whole != content:
+        try:
+            _mend(data_dir, path, content, whole, bad, files, recovery)
+        except OSError as error:
+            reason = error.strerror or error
+            recovery.findings.append(f"{path.name}: what is damaged stays in it until the next start ({reason})")
+    files.sync_file(path)
+    return recovery
+
+
+def _mend(
+    data_dir: Path,
+    path: Path,
+    content: bytes,
+    whole: bytes,
+    bad: list[tuple[int, bytes]],
+    files: Files,
+    recovery: Recovery,
+) -> None:
+    """Put `whole` in the place of `content`, and what is bad of it into the quarantine first."""
     for offset, line in bad:
         name = f"{path.name}.{offset}-{offset + len(line)}"
         torn = offset + len(line) == len(content)
@@ -168,8 +197,16 @@ def recover(data_dir: Path, path: Path, before: int | None, files: Files) -> Rec
         files.truncate(path, len(whole))
     else:
         files.write_whole(path, whole)
-    files.sync_file(path)
-    return recovery
+
+
+def drop_sealed(data_dir: Path, path: Path, before: int, files: Files) -> None:
+    """Remove a tail whose records below `before` a segment holds; what else is in it goes to the quarantine first."""
+    content = path.read_bytes()
+    _, bad = _sort_lines(content, parse_tail(path) or 1, before)
+    for offset, line in bad:
+        name = f"{path.name}.{offset}-{offset + len(line)}"
+        files.quarantine(data_dir, name, line, f"{len(line)} bytes at byte {offset} of {path.name}, which was sealed")
+    files.remove(path)
 
 
 def _sort_lines(content: bytes, first: int, before: int | None) -> tuple[list[bytes], list[tuple[int, bytes]]]:

@@ -202,7 +202,7 @@ def _consistent(data_dir: Path, upto: int | None) -> tuple[LogFiles, pa.Table]:
 
 
 def _tail_table(part: TailPart, upto: int | None) -> pa.Table:
-    limits = [limit for limit in (part.before, None if upto is None else upto + 1) if limit is not None]
+    limits = [limit for limit in (part.limit(), None if upto is None else upto + 1) if limit is not None]
     records = read_tail(part.path, min(limits, default=None))
     following = records[-1].seq + 1 if records else part.first
     if part.before is not None and following < min(limits):

@@ -21,7 +21,7 @@ from .attributes import AttributeFields, carries_credential
 from .base import Normalizer, NormalizerSettings, Reads, Reason, SetAside
 from .rules import EntityRules, Rule, Rules
 from .state_text import Change, Context, NewState, OldState, read_change
-from .states import state_of
+from .states import OF_HISTORY, state_of
 from .unit_attributes import metric_attributes
 from .units import Conversion, conversion_of
 
@@ -100,7 +100,7 @@ class HomeAssistantNormalizer(Normalizer):
         entity_id = record.entity_id
         if entity_id is not None and entity_id.partition(".")[0] not in _DOMAINS_OF_TEXT:
             change = read_change(record)
-            if record.origin == "backfill" and change and not change.new_state.state:
+            if record.origin in OF_HISTORY and change and not change.new_state.state:
                 change = None  # a removal, as the history tells it
             described = change and self._described_before(entity_id, bytes(change.new_state.attributes), home)
             if change and described:
@@ -283,7 +283,8 @@ def states_in(record: Record) -> tuple[dict[str, Any] | None, Any, Any]:
     except ValueError as error:
         raise SetAside(Reason.UNREADABLE, str(error)) from None
     if record.event_type == "state":
-        new, old, context = state_of(content, record), None, None
+        new, old = state_of(content, record), None
+        context = content.get("context") if isinstance(content, dict) else None  # of an imported removal
     else:
         data = content.get("data") if isinstance(content, dict) else None
         if not isinstance(data, dict) or "new_state" not in data:
@@ -318,8 +319,11 @@ def is_password(domain: str, attributes: Any) -> bool:
 
 
 def may_hide(record: Record, state: Mapping[str, Any]) -> bool:
-    """Tell whether a row of the history may be a password: Home Assistant's recorder does not keep the attribute `mode`."""
-    if record.event_type != "state" or "context" in state:
+    """Tell whether a row of the history may be a password: Home Assistant's recorder does not keep the attribute `mode`.
+
+    An imported one has its context all the same.
+    """
+    if record.event_type != "state" or ("context" in state and record.origin != "import"):
         return False
     domain, attributes = (record.entity_id or "").partition(".")[0], state.get("attributes")
     return domain in _DOMAINS_OF_TEXT and not (isinstance(attributes, dict) and "mode" in attributes)

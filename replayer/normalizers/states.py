@@ -8,10 +8,14 @@ from ...storage.record import Record
 from ...verbatim import loads
 from .base import Reason, SetAside
 
-__all__ = ["STATES", "state_in", "state_of"]
+__all__ = ["OF_HISTORY", "STATES", "state_in", "state_of"]
 
 STATES = ("state_changed", "state")
 """The event types whose records hold a state."""
+
+
+OF_HISTORY = ("backfill", "import")
+"""Origins of states that Home Assistant's recorder kept: it tells a removal by a state of null or ''."""
 
 
 def state_in(record: Record) -> dict[str, Any]:
@@ -46,4 +50,4 @@ def state_of(content: Any, record: Record) -> Any:
         return content
     if "s" in content and "state" not in content:
         return None if content["s"] in (None, "") else {"state": content["s"], "attributes": content.get("a")}
-    return None if record.origin == "backfill" and content.get("state", 0) in (None, "") else content
+    return None if record.origin in OF_HISTORY and content.get("state", 0) in (None, "") else content

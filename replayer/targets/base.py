@@ -70,6 +70,12 @@ class Target(ABC):
     keeps_windows: ClassVar[bool] = False
     """Replaces a window as a whole: nothing of what was there before stays, and nothing needs to be deleted."""
 
+    takes_lines: ClassVar[bool] = False
+    """Writes points by their lines, and never asks for their fields."""
+
+    one_at_a_time: ClassVar[bool] = False
+    """Takes points from one thread only."""
+
     retention: int | None = None
     """It keeps points for so long (microseconds), None: for ever. Known once `connect` has returned."""
 

@@ -38,6 +38,8 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class InfluxDBTarget(StreamTarget):
     """A bucket of an InfluxDB."""
 
+    takes_lines = True
+
     def __init__(self, settings: InfluxDBSettings) -> None:
         self._settings = settings
         self.batch = settings.batch_lines  # type: ignore[misc]
@@ -75,7 +77,7 @@ class InfluxDBTarget(StreamTarget):
         """Write points; see WindowWriter.write."""
         if not points:
             return
-        content = "\n".join([point.text or line(point) for point in points]).encode("utf-8", "replace")
+        content = "\n".join([line(point) for point in points]).encode("utf-8", "replace")
         if len(content) > self._settings.batch_bytes and len(points) > 1:
             raise BatchTooLarge(f"{len(content)} bytes are more than influxdb.batch_bytes")
         self._send(content)

@@ -18,6 +18,9 @@ __all__ = ["AppendedLinesTarget", "LineProtocolTarget"]
 class LineProtocolTarget(StreamTarget):
     """Writes all wanted points anew; a file appears under its name when it is complete."""
 
+    takes_lines = True
+    one_at_a_time = True
+
     def __init__(self, output: str) -> None:
         """`output` is a path, or `-` for stdout."""
         self.name = self.title = f"line protocol to {output}"
@@ -68,6 +71,9 @@ class LineProtocolTarget(StreamTarget):
 
 class AppendedLinesTarget(StreamTarget):
     """Adds lines to a file, for whoever reads on: a replay adds its points again, and whoever reads them takes the last."""
+
+    takes_lines = True
+    one_at_a_time = True
 
     def __init__(self, path: Path) -> None:
         self.name = f"line_protocol {path.absolute()}"

@@ -60,6 +60,10 @@ class SteppedFiles(FastFiles):
         self._step("replace", destination)
         super().replace(source, destination)
 
+    def overwrite(self, path: Path, content: bytes) -> None:
+        self._step("overwrite", path)
+        super().overwrite(path, content)
+
     def truncate(self, path: Path, length: int) -> None:
         self._step("truncate", path)
         super().truncate(path, length)

@@ -1,4 +1,5 @@
 import errno
+import os
 import subprocess
 import sys
 import tempfile
@@ -34,8 +35,11 @@ def never_appended_after_failure(files: FailingFiles) -> bool:
     return True
 
 
-def record_stubbornly(data_dir: Path, files: FailingFiles) -> int:
-    """Open, append four groups and rotate, each step as often as it takes; return how often it failed."""
+def record_stubbornly(data_dir: Path, files: FailingFiles) -> tuple[int, bool]:
+    """Open, append four groups and rotate, each step as often as it takes; return how often it failed.
+
+    And whether at the end the mark could not be moved.
+    """
     failures = 0
     log = None
     while log is None:
@@ -51,7 +55,7 @@ def record_stubbornly(data_dir: Path, files: FailingFiles) -> int:
             except LogNotWritable:
                 failures += 1
     log.close()
-    return failures
+    return failures, bool(log._mark.problem)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
@@ -59,14 +63,16 @@ def record_stubbornly(data_dir: Path, files: FailingFiles) -> int:
 def test_whatever_fails_the_group_can_be_given_again(folder: Path, code: int, in_a_row: int) -> None:
     for number in range(1, 1_000):
         files = FailingFiles(range(number, number + in_a_row), code)
-        failures = record_stubbornly(folder / str(number), files)
+        failures, unmarked = record_stubbornly(folder / str(number), files)
         assert never_appended_after_failure(files)
-        assert [record.raw for record in contents(folder / str(number))] == [one.raw for one in events(1, 12)]
+        seen = [record.raw for record in contents(folder / str(number))]
+        assert seen == [one.raw for one in events(1, 9 if unmarked else 12)]
         with EventLog(folder / str(number), files=FastFiles()) as log:
             assert log.next_seq == 13
         assert [record.raw for record in contents(folder / str(number))] == [one.raw for one in events(1, 12)]
-        if not failures:
+        if number > len(files.done) + 1:
             assert number > 10
+            assert not failures
             return
     pytest.fail("no failure was ever survived")
 
@@ -171,10 +177,15 @@ def test_power_loss_takes_nothing_that_was_durable(
 
 
 def test_what_a_killed_process_had_only_written_is_durable_once_the_log_is_open_again(folder: Path) -> None:
+    steps = ["rotate", "rotate", "rotate", "append"]
+    dry = SteppedFiles()
+    (folder / "dry").mkdir()
+    Lives(folder / "dry", dry).live(steps)  # type: ignore[arg-type]
+    written = [place for place, (name, path) in enumerate(dry.done, 1) if (name, path[-7:]) == ("write", ".ndjson")]
     root = folder / "before"
     root.mkdir()
-    files = ShadowedFiles(root, until=1_000, killed=10)
-    assert not Lives(root, files).live(["rotate", "rotate", "rotate", "append"])
+    files = ShadowedFiles(root, until=1_000, killed=written[0] + 1)
+    assert not Lives(root, files).live(steps)
     assert files.done[-1][0] == "write"
     with EventLog(root, files=files) as log:
         assert log.next_seq == 5
@@ -318,3 +329,45 @@ def test_very_long_records_are_records(folder: Path) -> None:
     assert [record.raw for record in contents(folder)] == raws
     seal(folder, FastFiles())
     assert [record.raw for record in contents(folder)] == raws
+
+
+class LyingFiles(ShadowedFiles):
+    """A disk whose sync number `failing` fails once; from then on that file is said to be synced, and is not."""
+
+    def __init__(self, root: Path, failing: int) -> None:
+        super().__init__(root, sys.maxsize)
+        self._failing = failing
+        self._lost: set[int] = set()
+        self._syncs = 0
+
+    def sync(self, descriptor: int) -> None:
+        self._syncs += 1
+        number = os.fstat(descriptor).st_ino
+        if self._syncs == self._failing:
+            self._lost.add(number)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        if number not in self._lost:
+            super().sync(descriptor)
+
+
+@pytest.mark.parametrize("failing", range(2, 9))
+def test_a_sync_that_failed_once_and_then_lies_takes_nothing_that_was_acknowledged(folder: Path, failing: int) -> None:
+    files = LyingFiles(folder / "disk", failing)
+    failures = 0
+    try:
+        with EventLog(folder / "disk", rotate_records=5, files=files) as log:
+            for group in range(4):
+                while True:
+                    try:
+                        log.append(events(group * 3 + 1, 3))
+                        break
+                    except LogNotWritable as error:
+                        assert "Input/output error" in str(error)
+                        failures += 1
+            assert log.next_seq == 13
+        left = files.restart(folder / "left", lambda choices: choices[0])
+    finally:
+        files.close_all()
+    assert failures <= 1
+    EventLog(left, files=FastFiles()).close()
+    assert [record.raw for record in contents(left)] == [one.raw for one in events(1, 12)]

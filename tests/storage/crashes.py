@@ -1,0 +1,151 @@
+"""What is done to a log, as a table of scenarios: each is killed before every file operation, and loses its power there.
+
+A new operation of the log is one function more in SCENARIOS. `python -m storage.crashes SCENARIO FOLDER` (in `tests`) plays
+one with real kills: a process for each n, which kills itself before its n-th operation.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from homeiq.storage.files import Files
+from homeiq.storage.log import EventLog, tails_in
+from homeiq.storage.maintenance import compact, seal
+
+from .disks import Halt, ShadowedFiles, SteppedFiles, events
+
+__all__ = ["SCENARIOS", "Disk", "Scenario"]
+
+Acknowledge = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`prepare` makes the log, through the layer only; `act` is what is interrupted. `blank` are the records lost before.
+
+    `act` is given a function to call with each seq that the log has said to be durable.
+    """
+
+    prepare: Callable[[Path, Files], None]
+    act: Callable[[Path, Files, Acknowledge], None]
+    blank: frozenset[int] = frozenset()
+    there: int = 0
+    """So many records are durable before."""
+
+
+class Disk(ShadowedFiles):
+    """A disk whose process or power goes before so many operations more (`left`; None: never)."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, 0)
+        self.left: int | None = None
+        self._before = self._countdown
+
+    def _countdown(self, number: int, name: str) -> None:
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise Halt
+
+
+def _nothing(data_dir: Path, files: Files) -> None:
+    data_dir.mkdir(parents=True, exist_ok=True)
+
+
+def _tails(data_dir: Path, files: Files) -> None:
+    _record(data_dir, files, 3)
+
+
+def _record(data_dir: Path, files: Files, groups: int) -> None:
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with EventLog(data_dir, rotate_records=4, files=files) as log:
+        for _ in range(groups):
+            log.append(events(log.next_seq, 4))
+
+
+def _sealed(data_dir: Path, files: Files) -> None:
+    for _ in range(3):
+        _record(data_dir, files, 2)
+        seal(data_dir, files)
+
+
+def _damaged(data_dir: Path, files: Files) -> None:
+    """Leave a bad line among good ones in one tail, and a torn end in the next."""
+    _record(data_dir, files, 2)
+    for (_, path), change in zip(tails_in(data_dir / "log"), (_second_line_bad, _torn), strict=True):
+        content = path.read_bytes()
+        files.write_whole(path, change(content))
+
+
+def _second_line_bad(content: bytes) -> bytes:
+    lines = content.splitlines(keepends=True)
+    return b"".join([lines[0], b"x" + lines[1][1:], *lines[2:]])
+
+
+def _torn(content: bytes) -> bytes:
+    return content + content[:50]
+
+
+def _append(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
+    with EventLog(data_dir, rotate_records=6, files=files) as log:
+        for size in (1, 3, 4, 2):
+            acknowledge(log.append(events(log.next_seq, size))[1])
+        log.rotate()
+        acknowledge(log.append(events(log.next_seq, 2))[1])
+
+
+def _seal(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
+    seal(data_dir, files)
+
+
+def _compact(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
+    compact(data_dir, files)
+
+
+def _open(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
+    EventLog(data_dir, files=files).close()
+
+
+SCENARIOS = {
+    "append": Scenario(_nothing, _append),
+    "append after a crash": Scenario(_damaged, _append, frozenset({2}), 8),
+    "seal": Scenario(_tails, _seal, there=12),
+    "compact": Scenario(_sealed, _compact, there=24),
+    "quarantine": Scenario(_damaged, _open, frozenset({2}), 8),
+}
+
+
+def play(scenario: Scenario, data_dir: Path, files: Files, said: Path) -> None:
+    """Do what is interrupted; each seq that was acknowledged is a line of the file `said`."""
+    with said.open("a", buffering=1) as file:
+        scenario.act(data_dir, files, lambda seq: print(seq, file=file, flush=True))
+
+
+def _kill_everywhere(name: str, folder: Path) -> int:
+    """Play it in a process for each n, killed before its n-th operation; return the number of operations."""
+    scenario = SCENARIOS[name]
+    for until in range(1, 1_000):
+        child = os.fork()  # before any thread is there
+        if child == 0:
+            data_dir = folder / str(until)
+            scenario.prepare(data_dir, Files())
+
+            def kill(number: int, _: str, until: int = until) -> None:
+                if number == until:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            play(scenario, data_dir, SteppedFiles(kill), folder / f"{until}.said")
+            os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status == 0:
+            return until - 1
+        if status != -signal.SIGKILL:
+            raise SystemExit(f"operation {until} of {name} ended with {status}")
+    raise SystemExit(f"{name} never ended")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{_kill_everywhere(sys.argv[1], Path(sys.argv[2]))}\n")
