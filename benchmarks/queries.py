@@ -59,14 +59,13 @@ _QUESTIONS: Final[dict[str, tuple[str, str]]] = {
         "SELECT m.entity_id, count(*) AS n FROM states JOIN states_meta m USING (metadata_id) GROUP BY 1 ORDER BY 1",
     ),
     "daily_mean_of_all": (
-        "SELECT entity_id, time::DATE AS day, avg(value) AS mean FROM states WHERE value IS NOT NULL"
-        " GROUP BY 1, 2 ORDER BY 1, 2",
+        "SELECT entity_id, day, avg(value) AS mean FROM states WHERE value IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2",
         f"SELECT m.entity_id, {_DAY_OF} AS day, avg(CAST(state AS REAL)) AS mean"
         f" FROM states JOIN states_meta m USING (metadata_id) WHERE m.entity_id LIKE 'sensor.%' AND {_NUMBER}"
         " GROUP BY 1, 2 ORDER BY 1, 2",
     ),
     "time_in_state_by_day": (
-        "SELECT entity_id, state, time::DATE AS day, sum(seconds) AS seconds FROM state_history"
+        "SELECT entity_id, state, day, sum(seconds) AS seconds FROM state_history"
         " WHERE entity_id LIKE 'binary_sensor.%' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         f"SELECT entity_id, state, {_DAY_OF} AS day, sum(until - last_updated_ts) AS seconds FROM ("
         "SELECT m.entity_id AS entity_id, state, last_updated_ts,"

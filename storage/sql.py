@@ -22,7 +22,7 @@ from .log import require_log
 from .manifest import Slice
 from .points import points_files
 from .view import LogView
-from .views import SOURCE_BODY, VIEWS, quoted
+from .views import SOURCE_BODY, VIEWS, View, quoted
 
 __all__ = ["ask", "connect", "make_source_views", "query", "refresh"]
 
@@ -34,8 +34,10 @@ _GONE: Final = ("No such file", "No files found")
 _FROM_STATES: Final = frozenset({"states", "state_history", "attributes"})
 """The views for which doubled states must be found."""
 
-_LISTING: Final = frozenset({"show", "describe", "summarize", "pragma", "information_schema", "duckdb_views"})
-"""Words of a statement that may ask which views there are: then those of the sources must be there."""
+_LISTING: Final = frozenset(
+    {"show", "describe", "summarize", "pragma", "information_schema", "duckdb_views", "duckdb_functions", "pg_catalog"}
+)
+"""Words of a statement that may ask which views there are: then all must be there, those of the sources too."""
 
 _TAGS: Final = (
     "area_id",
@@ -54,7 +56,7 @@ _TAGS: Final = (
 def connect(data_dir: Path, sql: str | None = None) -> duckdb.DuckDBPyConnection:
     """Return an in-memory database with the views over the log and the points as they are now; raises LogError.
 
-    With `sql`, the one query it is for: gaps, doubled states and the sources are looked for only if it may name them.
+    With `sql`, the one query it is for: views, gaps, doubled states and sources are there only if it may name them.
     """
     require_log(data_dir)
     database = duckdb.connect()
@@ -106,9 +108,10 @@ def _ask(database: duckdb.DuckDBPyConnection, data_dir: Path, sql: str) -> pa.Ta
                 raise _unreadable(error) from None
             refresh(database, data_dir, sql)
             sources = False
-        except duckdb.CatalogException as error:
-            if sources or not make_source_views(database):
+        except duckdb.CatalogException as error:  # A source, or a wrong name: DuckDB guesses among what is there.
+            if sources:
                 raise UsageError(str(error).strip()) from None
+            refresh(database, data_dir, f"{sql} {min(_LISTING)}")
             sources = True
         except duckdb.Error as error:
             raise UsageError(str(error).strip()) from None
@@ -143,12 +146,19 @@ def _make_views(database: duckdb.DuckDBPyConnection, data_dir: Path, words: froz
     database.execute(f"CREATE OR REPLACE TEMP VIEW homeiq_states AS {states}")
     make_gap_view(database, SystemClock().now(), used=words is None or "gaps" in words)
     database.execute(f"CREATE OR REPLACE VIEW points AS {_points(data_dir)}")
+    everything = words is None or bool(words & _LISTING)
     for made in VIEWS:
-        if made.body:
+        if made.body and (everything or _is_named(made, words or frozenset())):
             database.execute(made.create.replace("{rank}", RANK))
-        database.execute(made.describe)
-    if words is None or words & _LISTING:
+    if everything:
+        for made in VIEWS:
+            database.execute(made.describe)
         make_source_views(database)
+
+
+def _is_named(view: View, words: frozenset[str]) -> bool:
+    """Tell whether a query of these words may read a view, by its own name or by that of one that needs it."""
+    return view.name in words or any(_is_named(other, words) for other in VIEWS if other.needs == view.name)
 
 
 def make_source_views(database: duckdb.DuckDBPyConnection) -> list[str]:

@@ -16,7 +16,8 @@ __all__ = ["SOURCE_BODY", "VIEWS", "View", "help_text", "quoted"]
 class View:
     """A view or table macro: `columns` as a person reads them, `comment` in a sentence or two, `example` a query.
 
-    `body` is what it selects, empty where it is made of files; `parameter` makes it a table macro.
+    `body` is what it selects, empty where it is made of files; `parameter` makes it a table macro. `needs` is the one
+    of these views that it reads.
     """
 
     name: str
@@ -25,6 +26,7 @@ class View:
     example: str
     body: str = ""
     parameter: str = ""
+    needs: str = ""
 
     @property
     def create(self) -> str:
@@ -56,18 +58,19 @@ SELECT seq, time, entity_id, state,
         CASE WHEN event_type = 'state_changed' THEN '$.data.new_state.attributes'
             WHEN json_exists(raw, '$.attributes') THEN '$.attributes' ELSE '$.a' END),
         CASE WHEN source = 'pushed' THEN json_extract(raw, '$.new_state.attributes') END) END AS attributes,
-    origin
+    origin, make_timestamp(epoch_us(time))::DATE AS day
 FROM (SELECT *, TRY_CAST(state AS DOUBLE) AS number FROM homeiq_states)
 """
 """A number is what a strict reading makes of the whole text; DuckDB's cast takes ' 5', '+5', '1_000' and 'nan' too.
 
 These tests cost little; a regular expression, or `right`, makes the whole query three times slower.
+So does time::DATE, which asks for the rules of time zones where `day` asks for none.
 """
 
 _HISTORY: Final = """
-SELECT seq, time, until, entity_id, state, value, epoch_us(until - time) / 1e6 AS seconds, origin
+SELECT seq, time, until, entity_id, state, value, epoch_us(until - time) / 1e6 AS seconds, origin, day
 FROM (
-    SELECT seq, time, lead(time) OVER (PARTITION BY entity_id ORDER BY time) AS until, entity_id, state, value, origin
+    SELECT *, lead(time) OVER (PARTITION BY entity_id ORDER BY time) AS until
     FROM states WHERE entity_id IS NOT NULL
 ) WHERE state IS NOT NULL
 """
@@ -139,17 +142,18 @@ VIEWS: Final = (
     ),
     View(
         "states",
-        "seq, time, entity_id, state, value, attributes (JSON), origin",
-        "Each state once, however often and by whatever way it came; value is the state as a number.",
+        "seq, time, entity_id, state, value, attributes (JSON), origin, day",
+        "Each state once, however often and by whatever way it came; value is it as a number, day its date in UTC.",
         "SELECT time, value FROM states WHERE entity_id = 'sensor.outdoor' AND time > now() - INTERVAL 1 DAY",
         _STATES,
     ),
     View(
         "state_history",
-        "seq, time, until, entity_id, state, value, seconds, origin",
+        "seq, time, until, entity_id, state, value, seconds, origin, day",
         "Each state with how long it was the last one reported; of an entity's latest, until and seconds are NULL.",
         "SELECT entity_id, state, sum(seconds) / 3600 AS hours FROM state_history GROUP BY ALL ORDER BY hours DESC",
         _HISTORY,
+        needs="states",
     ),
     View(
         "attributes",
@@ -157,6 +161,7 @@ VIEWS: Final = (
         "One row for each attribute of each state.",
         "SELECT time, entity_id, number FROM attributes WHERE attribute = 'current_temperature' ORDER BY time",
         _ATTRIBUTES,
+        needs="states",
     ),
     View(
         "gaps",
@@ -185,6 +190,7 @@ VIEWS: Final = (
         "The entity registry as it is now.",
         "SELECT area, count(*) AS entities FROM registry GROUP BY ALL ORDER BY entities DESC",
         "SELECT * FROM registry_at(now())",
+        needs="registry_at",
     ),
     View(
         "points",

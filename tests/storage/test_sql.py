@@ -56,7 +56,7 @@ def test_all_views_exist_on_an_empty_log(tmp_path: Path) -> None:
     EventLog(tmp_path, files=FastFiles()).close()
     columns = {view: [row["column_name"] for row in rows(tmp_path, f"DESCRIBE {view}")] for view in NAMES}
     assert columns["events"] == list(COLUMNS)
-    assert columns["states"] == ["seq", "time", "entity_id", "state", "value", "attributes", "origin"]
+    assert columns["states"] == ["seq", "time", "entity_id", "state", "value", "attributes", "origin", "day"]
     assert columns["points"][:2] == ["measurement", "time"]
     assert columns["points"][-1] == "fields"
     assert all(rows(tmp_path, f"SELECT count(*) AS n FROM {view}") == [{"n": 0}] for view in NAMES)
@@ -178,6 +178,12 @@ def test_a_wrong_query_is_answered_in_words(tmp_path: Path) -> None:
         with pytest.raises((UsageError, LogError)) as found:
             query(tmp_path, text)
         assert "Traceback" not in str(found.value)
+
+
+def test_a_name_that_is_nearly_right_is_guessed(tmp_path: Path) -> None:
+    recorded(tmp_path, state("on"))
+    with pytest.raises(UsageError, match="state_history"):
+        query(tmp_path, "SELECT * FROM state_histori")
 
 
 def test_a_statement_without_a_result_has_none(tmp_path: Path) -> None:

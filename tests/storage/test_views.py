@@ -101,6 +101,12 @@ def test_a_state_lasts_until_the_next(home: Path) -> None:
     ]
 
 
+def test_a_state_has_its_day(home: Path) -> None:
+    assert rows(home, "SELECT DISTINCT day::VARCHAR AS day FROM states") == [{"day": "2026-11-23"}]
+    assert rows(home, "SELECT count(*) AS n FROM state_history WHERE day = DATE '2026-11-23'") == [{"n": 3}]
+    assert rows(home, "SELECT count(*) AS n FROM states WHERE day IS DISTINCT FROM time::DATE") == [{"n": 0}]
+
+
 def test_attributes_are_one_row_each(home: Path) -> None:
     found = {row["attribute"]: (row["value"], row["number"]) for row in rows(home, "FROM attributes")}
     assert found == {
