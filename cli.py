@@ -13,6 +13,7 @@ from .commands.configuration import load_settings
 from .commands.terminal import fail, set_up_logging
 from .errors import HomeiqError, UsageError
 from .settings import Settings
+from .storage.views import help_text as sql_help
 
 __all__ = ["main", "cli"]
 
@@ -162,29 +163,23 @@ def dead_letters(context: _Context, target: str, show: bool, retry: bool, as_jso
     list_letters(context.settings, to=target, show=show, retry=retry, as_json=as_json)
 
 
-@cli.command()
-@click.argument("query")
+@cli.command(epilog="\b\n" + sql_help())
+@click.argument("query", required=False)
 @click.option("--csv", "form", flag_value="csv", help="Print CSV with a header.")
 @click.option("--json", "form", flag_value="json", help="Print a JSON list of objects.")
 @click.option("--parquet", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write Parquet.")
 @shared
-def sql(context: _Context, query: str, form: str | None, parquet: Path | None) -> None:
-    """Ask DuckDB about the raw log: the views events, states, gaps and points. Works while the recorder writes.
-
-    \b
-    events  seq, time, received_at, source, origin, event_type, entity_id, state, raw
-    states  seq, time, entity_id, state, value, attributes (JSON), origin
-    gaps    source, start, "end", seconds, reason, closed_from, closed_upto, closed, missing
-    points  the embedded target: measurement, time, each tag a column, fields (JSON)
-
-    Times are shown in UTC. For example:
-
-    \b
-    homeiq sql "SELECT entity_id, count(*) FROM events GROUP BY ALL ORDER BY 2 DESC LIMIT 10"
-    """  # noqa: D301 (click reads the backspaces)
+def sql(context: _Context, query: str | None, form: str | None, parquet: Path | None) -> None:
+    """Ask DuckDB about the raw log; without a query, at a prompt. Works while the recorder writes. Times are in UTC."""
+    from .commands.prompt import prompt
     from .commands.tables import print_table
     from .storage.sql import query as ask
 
+    if query is None:
+        if parquet is not None:
+            raise UsageError("--parquet writes the result of one query: give it as an argument")
+        prompt(context.settings.data_dir, form or "table")
+        return
     table = ask(context.settings.data_dir, query)
     if table is not None:
         print_table(table, form or "table", parquet)
