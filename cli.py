@@ -13,6 +13,7 @@ from .commands.configuration import load_settings
 from .commands.terminal import fail, set_up_logging
 from .errors import HomeiqError, UsageError
 from .settings import Settings
+from .storage.views import help_text as sql_help
 
 __all__ = ["main", "cli"]
 
@@ -33,13 +34,28 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="homeiq", message="%(prog)s %(version)s")
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="homeiq.yaml to read.")
-@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder of the log.")
+@click.option("--data-dir", metavar="FOLDER", help="Folder of the log; to read, also a backup: s3://bucket/prefix?…")
 @click.option("-v", "--verbose", is_flag=True, help="Say more about what goes on.")
 @click.pass_context
-def cli(context: click.Context, config: Path | None, data_dir: Path | None, verbose: bool) -> None:
+def cli(context: click.Context, config: Path | None, data_dir: str | None, verbose: bool) -> None:
     """Record a home, for ever: a durable log of raw events, projected into InfluxDB, and again by replay."""
     set_up_logging(verbose)
-    context.obj = _Context(config, data_dir)
+    context.obj = _Context(config, _data_folder(data_dir, context.invoked_subcommand or ""))
+
+
+_READING = frozenset({"audit", "export", "gaps", "normalize", "replay", "sql", "verify"})
+"""The commands that can do with a copy of the log that was fetched from an object store."""
+
+
+def _data_folder(text: str | None, command: str) -> Path | None:
+    """Return the folder of the log; of a backup in an object store, its copy in the user's cache, brought up to date."""
+    if not text or "://" not in text:
+        return Path(text) if text else None
+    if command not in _READING:
+        raise UsageError(f"homeiq {command} needs a folder", hint="homeiq restore brings a log back from a store")
+    from .storage.restore import fetch
+
+    return fetch(text)
 
 
 class _Context:
@@ -147,29 +163,23 @@ def dead_letters(context: _Context, target: str, show: bool, retry: bool, as_jso
     list_letters(context.settings, to=target, show=show, retry=retry, as_json=as_json)
 
 
-@cli.command()
-@click.argument("query")
+@cli.command(epilog="\b\n" + sql_help())
+@click.argument("query", required=False)
 @click.option("--csv", "form", flag_value="csv", help="Print CSV with a header.")
 @click.option("--json", "form", flag_value="json", help="Print a JSON list of objects.")
 @click.option("--parquet", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write Parquet.")
 @shared
-def sql(context: _Context, query: str, form: str | None, parquet: Path | None) -> None:
-    """Ask DuckDB about the raw log: the views events, states, gaps and points. Works while the recorder writes.
-
-    \b
-    events  seq, time, received_at, source, origin, event_type, entity_id, state, raw
-    states  seq, time, entity_id, state, value, attributes (JSON), origin
-    gaps    source, start, "end", seconds, reason, closed_from, closed_upto, closed, missing
-    points  the embedded target: measurement, time, each tag a column, fields (JSON)
-
-    Times are shown in UTC. For example:
-
-    \b
-    homeiq sql "SELECT entity_id, count(*) FROM events GROUP BY ALL ORDER BY 2 DESC LIMIT 10"
-    """  # noqa: D301 (click reads the backspaces)
+def sql(context: _Context, query: str | None, form: str | None, parquet: Path | None) -> None:
+    """Ask DuckDB about the raw log; without a query, at a prompt. Works while the recorder writes. Times are in UTC."""
+    from .commands.prompt import prompt
     from .commands.tables import print_table
     from .storage.sql import query as ask
 
+    if query is None:
+        if parquet is not None:
+            raise UsageError("--parquet writes the result of one query: give it as an argument")
+        prompt(context.settings.data_dir, form or "table")
+        return
     table = ask(context.settings.data_dir, query)
     if table is not None:
         print_table(table, form or "table", parquet)
@@ -231,6 +241,32 @@ def forget(context: _Context, entity: str, since: str | None, until: str | None,
     from .commands.upkeep import forget as forget_records
 
     forget_records(context.settings, entity, since, until, yes=yes, as_json=as_json)
+
+
+@cli.command()
+@click.argument("destination", metavar="DEST")
+@click.option("--check", is_flag=True, help="Read every file there in full, instead of comparing sizes.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@shared
+def backup(context: _Context, destination: str, check: bool, as_json: bool) -> None:
+    """Copy to DEST what it lacks of the log: a folder, or s3://bucket/prefix?region=… Run it every minute, or daily.
+
+    Keys come from the environment (AWS_ACCESS_KEY_ID, …). `homeiq --data-dir DEST sql` reads a backup where it lies.
+    """
+    from .commands.backup import backup as back_up
+
+    back_up(context.settings.data_dir, destination, check=check, as_json=as_json)
+
+
+@cli.command()
+@click.argument("source", metavar="SRC")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@shared
+def restore(context: _Context, source: str, as_json: bool) -> None:
+    """Bring a log back from the backup SRC, into a data folder that is empty."""
+    from .commands.backup import restore as restore_log
+
+    restore_log(source, context.settings.data_dir, as_json)
 
 
 @cli.command()

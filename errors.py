@@ -6,7 +6,10 @@ HomeiqError
 │   ├── LogLocked          another process appends to this log                      operator
 │   ├── LogNotWritable     the disk is full, read-only or failing                   retry
 │   ├── LogClosed          appended after close                                     operator
-│   └── LogCorrupt         bytes that are not what was written                      corrupt
+│   ├── LogCorrupt         bytes that are not what was written                      corrupt
+│   ├── LogTooNew          a newer homeiq wrote it                                  operator
+│   ├── BackupUnreachable  the place of a backup does not answer, or refuses        retry
+│   └── BackupRefused      what lies there is not a backup of this log              operator
 ├── SourceError
 │   ├── SourceUnreachable  no connection, or it broke                               retry
 │   ├── SourceBusy         429, 5xx: it asks to be left alone for a while           retry
@@ -39,6 +42,9 @@ __all__ = [
     "LogNotWritable",
     "LogClosed",
     "LogCorrupt",
+    "LogTooNew",
+    "BackupUnreachable",
+    "BackupRefused",
     "SourceError",
     "SourceUnreachable",
     "SourceBusy",
@@ -117,6 +123,20 @@ class LogCorrupt(LogError):
     """Bytes on disk are not what was written."""
 
     kind = Kind.CORRUPT
+
+
+class LogTooNew(LogError):
+    """A file of the log was written by a newer homeiq, in a format that this one does not know."""
+
+
+class BackupUnreachable(LogError):
+    """The folder or the store of a backup does not answer, is full, or does not let us in."""
+
+    kind = Kind.RETRY
+
+
+class BackupRefused(LogError):
+    """What lies at the place of a backup is not a backup of this log, or none at all."""
 
 
 class SourceError(HomeiqError):

@@ -100,6 +100,11 @@ class RecordingSettings(_Section):
     buffer_bytes: int = Field(
         default=64_000_000, ge=100_000, description="raw text held at most while the disk does not answer"
     )
+    reserve_bytes: int = Field(
+        default=4 << 20,
+        ge=0,
+        description="room that is kept in the data folder for the moment in which its disk is full",
+    )
     heartbeat_seconds: float = Field(default=60.0, gt=0, le=60.0, description="seconds between two heartbeat records")
     seal_records: int = Field(default=50_000, ge=1, description="a tail of so many records is sealed into a segment")
     seal_hours: float = Field(default=24.0, gt=0, description="a tail that old is sealed, however small")

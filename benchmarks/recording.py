@@ -11,17 +11,28 @@ from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
+from workload import moved
 
 from servers.homeiq import Homeiq, wait_for
 
-__all__ = ["from_socket"]
+__all__ = ["from_socket", "home", "memory_mb"]
 
 _EVENTS = 200_000
 _STATES = 100
 
 
-def _home(sample: list[bytes], to_parent: Connection) -> None:
-    """A Home Assistant that, once subscribed to, sends the sample again and again as fast as it is read."""
+async def _forget(socket: ServerConnection) -> None:
+    """Read what is asked, such as registries that have changed: unread, it would hold up the answers to pings."""
+    async for _ in socket:
+        pass
+
+
+def home(sample: list[bytes], to_parent: Connection, count: int = _EVENTS, shift: int = 0, rate: int = 0) -> None:
+    """A Home Assistant that, once subscribed to, sends the sample again and again as fast as it is read.
+
+    `count` events in all, about `rate` a second where that is given; each time the sample is sent its times are `shift`
+    microseconds later.
+    """
 
     async def talk(socket: ServerConnection) -> None:
         await socket.send(json.dumps({"type": "auth_required", "ha_version": "benchmark"}))
@@ -37,17 +48,22 @@ def _home(sample: list[bytes], to_parent: Connection) -> None:
             await socket.send(json.dumps({"id": message["id"], "type": "result", "success": True, "result": result}))
             answered += 1
         await asyncio.sleep(1.5)  # what came so far is durable
+        reading = asyncio.create_task(_forget(socket))
         texts = [frame.decode() for frame in sample]
         to_parent.send(time.time())
         sent = 0
-        while sent < _EVENTS:
-            for text in texts[: _EVENTS - sent]:
+        while sent < count:
+            for text in texts[: count - sent]:
                 await socket.send(text)
                 sent += 1
-        await asyncio.sleep(3600)
+                if rate and sent % (rate // 10) == 0:
+                    await asyncio.sleep(0.1)
+            if shift:
+                texts = [moved(text.encode(), shift).decode() for text in texts]
+        await reading
 
     async def run() -> None:
-        async with serve(talk, "127.0.0.1", 0, compression=None) as server:
+        async with serve(talk, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
             to_parent.send(next(iter(server.sockets)).getsockname()[1])
             await asyncio.Event().wait()
 
@@ -58,8 +74,8 @@ def from_socket(sample: list[bytes], folder: Path) -> dict[str, Any]:
     """Return how fast a recorder makes events durable, and how much memory it takes."""
     folder.mkdir()
     here, there = multiprocessing.Pipe()
-    home = multiprocessing.get_context("spawn").Process(target=_home, args=(sample, there), daemon=True)
-    home.start()
+    served = multiprocessing.get_context("spawn").Process(target=home, args=(sample, there), daemon=True)
+    served.start()
     port = here.recv()
     try:
         with Homeiq(folder, HOME_ASSISTANT_URL=f"http://127.0.0.1:{port}", HOME_ASSISTANT_TOKEN="any") as homeiq:
@@ -72,17 +88,17 @@ def from_socket(sample: list[bytes], folder: Path) -> dict[str, Any]:
                 300,
             )
             seconds = time.time() - began
-            memory = _peak_memory(recorder.pid)
+            memory = memory_mb(recorder.pid, "VmHWM")
             homeiq.stop(recorder)
     finally:
-        home.kill()
-        home.join()
+        served.kill()
+        served.join()
     return {"recorded_events_a_second": _EVENTS / seconds, "recorder_peak_memory_mb": memory}
 
 
-def _peak_memory(process: int) -> float:
-    """Return the most memory a process has used so far, in MB."""
+def memory_mb(process: int, what: str) -> float:
+    """Return the memory of a process in MB: VmRSS, what it uses now, or VmHWM, the most that it has used so far."""
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{what}:"):
             return int(line.split()[1]) / 1024
     return float("nan")

@@ -6,6 +6,11 @@ influxdb      points/s replayed into a real InfluxDB, and as a ratio to what the
 segment       bytes an event in a sealed segment
 size          bytes an event in small and in merged segments, in gzip, xz, and Home Assistant's own database
 memory        of the recorder process while it records
+hour          its memory over 360,000 events, an hour at 100 events/s, forty times as fast; only with `--only hour`
+appending     durable appends/s, one caller and a hundred: homeiq, SQLite, plain write and fdatasync; bytes written to disk;
+              only with `--only appending`
+queries       ten million events of a year (--events): homeiq sql against Home Assistant's own database; only with
+              `--only queries`
 """
 
 from __future__ import annotations
@@ -23,45 +28,65 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+from appending import appends, written
+from memory import over_an_hour
+from queries import queries
 from recording import from_socket
 from replaying import into_influxdb, to_nowhere
 from storage_size import storage_size
-from workload import corpus_log, frames, segment_bytes
+from workload import corpus_log, events_of, frames, segment_bytes
 
 HERE = Path(__file__).parent
+
+LONG = ("hour", "appending", "queries")
+"""What takes so long that it is measured only when it is asked for."""
 
 
 def main() -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=400_000, help="events in the log that is replayed")
+    parser.add_argument("--events", type=int, help="events in the log that is replayed (400,000) or asked (10,000,000)")
     parser.add_argument("--frames", type=Path, help="captured frames (NDJSON) instead of the shipped sample")
+    parser.add_argument("--only", help="the name of one measurement, such as hour, which is not made by default")
     arguments = parser.parse_args()
     results: dict[str, Any] = {"python": platform.python_version(), "cpus": os.cpu_count()}
     sample = frames(arguments.frames)
     results["sample_events"] = len(sample)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "replayed"
-        for name, measure in _measures(sample, log, arguments.events, Path(folder)):
+        chosen = [
+            (name, measure)
+            for name, measure in _measures(sample, log, arguments.events, Path(folder))
+            if (name == arguments.only if arguments.only else name not in LONG)
+        ]
+        if not chosen:
+            parser.error(f"there is no measurement {arguments.only}")
+        for name, measure in chosen:
             began = time.monotonic()
             results.update(measure())
             print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     for name, value in results.items():
         print(f"{name:44} {value:,.2f}" if isinstance(value, float) else f"{name:44} {value}")
-    output = HERE / "results" / "latest.json"
+    output = HERE / "results" / (f"{arguments.only}.json" if arguments.only else "latest.json")
     output.parent.mkdir(exist_ok=True)
     output.write_text(json.dumps(results, indent=2) + "\n")
 
 
 def _measures(
-    sample: list[bytes], log: Path, events: int, folder: Path
+    sample: list[bytes], log: Path, events: int | None, folder: Path
 ) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     yield "segment", lambda: segment_bytes(sample)
     yield "size", lambda: storage_size(sample)
     yield "recorded", lambda: from_socket(sample, folder / "recorded")
-    yield "log", lambda: corpus_log(sample, log, events)
+    yield "log", lambda: corpus_log(sample, log, events or 400_000)
     yield "replayed", lambda: to_nowhere(log)
     yield "influxdb", lambda: into_influxdb(log, folder)
+    yield "hour", lambda: over_an_hour(sample, folder / "hour")
+    yield (
+        "appending",
+        lambda: appends(events_of(sample), folder / "appends") | written(events_of(sample), folder / "written"),
+    )
+    yield "queries", lambda: queries(folder / "queries", events or 10_000_000)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from homeiq.storage.log import EventLog
 from homeiq.storage.maintenance import seal
 from homeiq.storage.record import Event, Record
 
-__all__ = ["corpus_log", "events_of", "frames", "segment_bytes"]
+__all__ = ["corpus_log", "events_of", "frames", "moved", "segment_bytes"]
 
 _SAMPLE = Path(__file__).parent / "sample.ndjson.xz"
 _TIME = re.compile(rb"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
@@ -56,7 +56,7 @@ def corpus_log(sample: list[bytes], data_dir: Path, count: int) -> dict[str, Any
     with EventLog(data_dir) as log:
         shift = 0
         while written < count:
-            moved = [_moved(frame, shift) for frame in sample] if shift else sample
+            moved = [moved(frame, shift) for frame in sample] if shift else sample
             events = events_of(moved)[: count - written]
             for start in range(0, len(events), _GROUP):
                 log.append(events[start : start + _GROUP])
@@ -67,5 +67,6 @@ def corpus_log(sample: list[bytes], data_dir: Path, count: int) -> dict[str, Any
     return {"replayed_log_events": written}
 
 
-def _moved(frame: bytes, shift: int) -> bytes:
+def moved(frame: bytes, shift: int) -> bytes:
+    """Return a frame whose times are `shift` microseconds later."""
     return _TIME.sub(lambda match: to_iso(from_iso(match.group().decode()) + shift).encode(), frame)

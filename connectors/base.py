@@ -97,6 +97,13 @@ class Connector(ABC):
         Between two awaits it must not block for longer than a frame takes to parse.
         """
 
+    def ask_again(self) -> None:
+        """Something that was heard had to be dropped, and there is room again: ask anew for what can be asked for.
+
+        Must neither block nor raise. A source that cannot be asked for anything has nothing to do.
+        """
+        return
+
     def silent_seconds(self) -> float:
         """Return for how long nothing was heard on the present, or the last, connection although it had to be.
 

@@ -31,8 +31,9 @@ from .imports import Imports
 from .intake import Intake
 from .latest import Latest
 from .schedule import Polling, Schedule
-from .sealing import Sealer, Upkeep
+from .sealing import Sealer
 from .supervisor import SourceState, Supervisor
+from .upkeep import Upkeep
 
 __all__ = ["Recorder", "FOLLOWER_GRACE_SECONDS"]
 
@@ -76,7 +77,9 @@ class Recorder:
         self._clock = clock or SystemClock()
         self._settings = settings
         self._companions = companions
-        self.log = EventLog(data_dir, purpose=purpose, rotate_records=settings.seal_records)
+        self.log = EventLog(
+            data_dir, purpose=purpose, rotate_records=settings.seal_records, reserve_bytes=settings.reserve_bytes
+        )
         for finding in self.log.findings:
             _log.warning("set aside: %s", finding)
         self._latest = Latest.load(data_dir, self.log.next_seq)
@@ -103,6 +106,7 @@ class Recorder:
         self.polls = Schedule(pollings, self._clock)
         self.health = Health(self.log, self.intake, settings, self._clock)
         self.health.sources = self.source_states
+        self.intake.pressure_over = self._pressure_over
         self._sealer = Sealer(self.log, self.intake, settings, self._clock)
         self._upkeep = Upkeep(self.log, upkeep, self._clock)
         self._clock_offset = self._wall_minus_monotonic()
@@ -237,6 +241,12 @@ class Recorder:
                 self._record("clock_jumped", seconds=jump / SECOND)
                 for job in scheduler.get_jobs() if jump < 0 else ():
                     job.modify(next_run_time=job.next_run_time + timedelta(microseconds=jump))
+
+    def _pressure_over(self, source: str) -> None:
+        """Ask a source anew of which something had to be dropped: a registry would come only with its next connection."""
+        for supervisor in self.supervisors:
+            if supervisor.state.name == source:
+                supervisor.ask_again()
 
     def _wall_minus_monotonic(self) -> int:
         return self._clock.now() - round(self._clock.monotonic() * SECOND)

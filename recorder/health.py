@@ -118,7 +118,11 @@ class Health:
             reasons.append(
                 f"the log's tail is gone from {self._log.folder}: what is recorded now is lost; start it again"
             )
-        if self.disk.free == 0:
+        if self._log.reserve.missing:
+            reasons.append(
+                f"the disk of {self._log.data_dir} is full, and what was kept for this is in use: make room there"
+            )
+        elif self.disk.free == 0:
             reasons.append(f"the disk of {self._log.data_dir} is full: make room there")
         silent = self.clock.monotonic() - self._heard_at
         if silent > self._settings.silence_after_minutes * 60:

@@ -28,7 +28,7 @@ from ..storage.record import HOUSEKEEPING, Event
 from .drops import Drops, reason_of
 from .latest import Latest
 
-__all__ = ["Busy", "Committed", "Intake", "TooLarge", "WAITING_SECONDS"]
+__all__ = ["Busy", "Committed", "Intake", "STALLED_SECONDS", "TooLarge", "WAITING_SECONDS"]
 
 T = TypeVar("T")
 
@@ -37,6 +37,9 @@ Committed = Callable[[Sequence[Event], float], None]
 
 WAITING_SECONDS: Final = 0.01
 """Events of a caller that waits are written so soon."""
+
+STALLED_SECONDS: Final = 10.0
+"""A write that takes longer is said: the disk does not answer."""
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +79,8 @@ class Intake:
 
     def __init__(self, log: EventLog, settings: RecordingSettings, clock: Clock, latest: Latest) -> None:
         self.committed: Committed = lambda events, seconds: None
+        self.pressure_over: Callable[[str], None] = lambda source: None
+        """Told of each source of which something was dropped, once the disk takes events again. Must not raise."""
         self.durable_seq = log.next_seq - 1
         self.taken = 0
         self.dropped = 0
@@ -93,6 +98,8 @@ class Intake:
         self._groups: list[_Group] = []
         self._due: float | None = None
         self._retrying = False
+        self._stalled = False
+        self._reserve_missing = False
         self._flushing = 0
         self._bytes = 0
         self._flushing_bytes = 0
@@ -148,7 +155,7 @@ class Intake:
         """
         if self._closing.is_set():
             raise Busy("the recorder is stopping", 5)
-        if self._retrying:
+        if self._retrying or self._stalled:
             raise Busy(self.problem, 5)
         size = sum(len(event.raw) for event in events) + _ENVELOPE_BYTES * len(events)
         if size > self._settings.buffer_bytes:
@@ -211,7 +218,7 @@ class Intake:
         while events:
             began = self._clock.monotonic()
             try:
-                first, self.durable_seq = await self.in_writer(partial(self._log.append, events))
+                first, self.durable_seq = await self._append(events)
             except LogNotWritable as error:
                 self._why = reason_of(error)
                 self._say(str(error))
@@ -229,11 +236,24 @@ class Intake:
             else:
                 self._why = GapReason.BACKPRESSURE
                 self._say("")
+                self._say_reserve()
                 for group in groups:
                     if not group.done.done():
                         group.done.set_result((first + group.start, first + group.start + group.count - 1))
                 self.committed(events, self._clock.monotonic() - began)
                 return
+
+    async def _append(self, events: list[Event]) -> tuple[int, int]:
+        """Append a group, however long it takes. While the disk does not answer, that is said, and callers are refused."""
+        writing = asyncio.ensure_future(self.in_writer(partial(self._log.append, events)))
+        await asyncio.wait({writing}, timeout=STALLED_SECONDS)
+        if not writing.done():
+            self._stalled = True
+            self._say(f"the log cannot be written: the disk has not answered for more than {STALLED_SECONDS:g} s")
+        try:
+            return await writing
+        finally:
+            self._stalled = False
 
     def _give_up_waiting(self, events: list[Event], groups: list[_Group], error: LogError) -> list[Event]:
         """Tell all callers that wait that nothing of theirs is recorded; return the others' events of the group."""
@@ -271,6 +291,17 @@ class Intake:
             _log.warning("the log can be written again, nothing of what was kept in memory is lost")
         self.problem = problem
 
+    def _say_reserve(self) -> None:
+        """Say when the room that is kept for a full disk is taken, and when it is there again."""
+        missing = self._log.reserve.missing
+        if missing and not self._reserve_missing:
+            _log.error(
+                "the disk is full: recording goes on in what was kept for this; make room in %s", self._log.data_dir
+            )
+        elif self._reserve_missing and not missing:
+            _log.warning("the disk has room again")
+        self._reserve_missing = missing
+
     def _has_reserve(self, event: Event) -> bool:
         """The recorder's own words explain what is dropped: some room is kept for them."""
         room = self._settings.buffer_bytes * _RESERVE
@@ -281,3 +312,4 @@ class Intake:
         if not self.problem:
             for event in self._drops.told():
                 self.take(event)
+                self.pressure_over(event.source)

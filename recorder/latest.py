@@ -3,18 +3,21 @@
 It is kept in `recorder.sqlite`, a cache that says which seq it reaches. What came after is read from the tails; where the
 cache is missing, or ahead of the log, a child process makes it anew from the whole log:
 
-    python -m homeiq.recorder.latest DATA_DIR
+    python -m homeiq.recorder.latest DATA_DIR            make it anew from the whole log
+    python -m homeiq.recorder.latest DATA_DIR advance    add what is in the tails that are sealed next
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,7 @@ from .idempotency import Keys
 from .listened import Listened
 from .recent import Recent
 
-__all__ = ["Latest", "main"]
+__all__ = ["Latest", "advance", "main"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS reach (seq INTEGER NOT NULL);
@@ -89,7 +92,7 @@ class Latest:
             return True
         if event_type == "state" and event.entity_id is not None:
             return self.entities.get(event.entity_id) != event.time
-        if _is_registry(event_type):
+        if _is_registry(event):
             return self._digest_is_new(event)
         return True
 
@@ -97,8 +100,6 @@ class Latest:
         """Know an event as recorded. To be called only for what goes into the log, in the order in which it does."""
         event_type, entity_id = event.event_type, event.entity_id
         self.listened.learn(event)
-        if event_type == "config" and event.source == SOURCE:
-            self.config = event.raw
         if event_type == "state_changed" or event_type == "state":
             if entity_id is None or event.source != SOURCE:
                 return
@@ -107,8 +108,10 @@ class Latest:
                 self.entities[entity_id] = event.time
             elif event.origin == "backfill":
                 self.entities[entity_id] = max(self.entities.get(entity_id, event.time), event.time)
-        elif _is_registry(event_type) or event_type == "homeiq_choice":
+        elif event_type == "homeiq_choice" or _is_registry(event):
             self.registries[event_type] = _digest(event.raw)
+            if event_type == "config":
+                self.config = event.raw
 
     def _digest_is_new(self, event: Event | Record) -> bool:
         known = self.registries.get(event.event_type)
@@ -188,8 +191,24 @@ class Latest:
             return cls(), -1
 
 
-def _is_registry(event_type: str) -> bool:
-    return event_type.endswith("_registry") or event_type == "config"
+def _is_registry(event: Event | Record) -> bool:
+    """Tell a registry, or the configuration, from an event that somebody fired and gave such a type."""
+    if not event.event_type.endswith("_registry") and event.event_type != "config":
+        return False
+    return event.source == SOURCE and not _is_fired(event.raw)
+
+
+def _is_fired(raw: str) -> bool:
+    """Tell whether a text is that of an event of the bus, which names its own type; a registry is a list, and no
+    configuration does.
+    """
+    if not raw.lstrip().startswith("{"):
+        return False
+    try:
+        content = orjson.loads(raw)
+    except ValueError:
+        return False
+    return isinstance(content, dict) and "event_type" in content
 
 
 def _digest(text: str) -> bytes:
@@ -214,5 +233,26 @@ def main(data_dir: Path) -> None:
     latest.save(data_dir, reader.next_seq - 1)
 
 
+def advance(data_dir: Path) -> None:
+    """Add to the cache what the tails hold, but for the newest; only where it lacks more than that, read the whole log.
+
+    Called before these tails are sealed, so that no start ever has to read a segment.
+    """
+    tails = tails_in(log_folder(data_dir))
+    if len(tails) < 2:
+        return
+    first, end = tails[0][0], tails[-1][0]
+    latest, reach = Latest._read(data_dir)
+    if reach >= end or (reach < first - 1 and first > 1):
+        main(data_dir)
+        return
+    if reach < first - 1:
+        latest = Latest()
+    for (_, path), (before, _) in pairwise(tails):
+        latest.learn(record for record in read_tail(path, before) if record.seq > reach)
+    latest.save(data_dir, end - 1)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    os.nice(10)  # never in the way of whoever appends
+    (advance if sys.argv[2:] == ["advance"] else main)(Path(sys.argv[1]))

@@ -1,8 +1,4 @@
-"""What becomes of full tails, in short-lived children at low priority: they load pyarrow, the recorder does not.
-
-A child seals tails into segments. Another one, `homeiq compact --background`, merges small segments once there are some
-more of them, and once a day lets expire what the settings say. Both do their work beside the files that are appended to.
-"""
+"""Full tails become segments in a short-lived child process at low priority: it loads pyarrow, the recorder does not."""
 
 from __future__ import annotations
 
@@ -15,19 +11,15 @@ from ..clock import Clock
 from ..errors import LogNotWritable
 from ..settings import RecordingSettings
 from ..storage.log import EventLog, tails_in
-from ..storage.manifest import parse_segment
 from .intake import Intake
 
-__all__ = ["Sealer", "Upkeep"]
+__all__ = ["Sealer", "run_child"]
 
 _log = logging.getLogger(__name__)
 
-_ENOUGH = 8
-"""New segments that have gathered since the last time."""
-
-_UPKEEP_SECONDS = 86_400.0
-_FIRST_SECONDS = 600.0
-"""So long after the start it is looked after for the first time, however often the recorder is restarted."""
+_PRESSED_SECONDS = 60.0
+_PRESSED_RECORDS = 1_000
+"""On a full disk so few records are sealed already, so often: a segment takes far less room than a tail."""
 
 
 class Sealer:
@@ -39,16 +31,27 @@ class Sealer:
         self._settings = settings
         self._clock = clock
         self._sealed_at = clock.monotonic()
+        self._pressed_at = self._sealed_at - _PRESSED_SECONDS
         self._problem = ""
 
     async def seal_if_due(self) -> None:
-        """Seal the tails behind the present one when they hold a segment's worth, or when they have become old."""
+        """Do as _seal_if_due. The recorder's stop ends it in the middle, which is no error: the next run seals."""
+        try:
+            await self._seal_if_due()
+        except asyncio.CancelledError:
+            _log.debug(
+                "the recorder stops, and so does sealing"
+            )  # the scheduler would call it an error, with a traceback
+
+    async def _seal_if_due(self) -> None:
+        """Seal the tails behind the present one when they hold a segment's worth, have become old, or the disk is full."""
         old = self._clock.monotonic() - self._sealed_at > self._settings.seal_hours * 3600
-        if old:
+        pressed = self._is_pressed()
+        if old or pressed:
             await self.rotate()
         tails = tails_in(self._log.folder)
         waiting = tails[-1][0] - tails[0][0]
-        if waiting >= self._settings.seal_records or (old and waiting):
+        if waiting >= self._settings.seal_records or ((old or pressed) and waiting):
             await self._seal()
         if old:
             self._sealed_at = self._clock.monotonic()
@@ -60,47 +63,31 @@ class Sealer:
         except LogNotWritable as error:
             _log.warning("%s", error)
 
+    def _is_pressed(self) -> bool:
+        """Tell whether the disk is full and sealing may make room on it."""
+        now = self._clock.monotonic()
+        if not self._log.reserve.missing or now - self._pressed_at < _PRESSED_SECONDS:
+            return False
+        tails = tails_in(self._log.folder)
+        if not tails or self._log.next_seq - tails[0][0] < _PRESSED_RECORDS:
+            return False
+        self._pressed_at = now
+        return True
+
     async def _seal(self) -> None:
-        command = [sys.executable, "-m", "homeiq.storage.maintenance", "seal", str(self._log.data_dir)]
-        problem = await _problem_of(command)
+        """Save what is in the tails into the recorder's cache, so that the next start finds it; then seal them."""
+        data_dir = str(self._log.data_dir)
+        problem = await run_child([sys.executable, "-m", "homeiq.recorder.latest", data_dir, "advance"])
+        if problem:
+            _log.warning("what was recorded last is not kept for the next start: %s", problem)
+        problem = await run_child([sys.executable, "-m", "homeiq.storage.maintenance", "seal", data_dir])
         if problem and problem != self._problem:
             _log.error("a tail could not be sealed, it stays as it is: %s", problem)
         self._problem = problem
 
 
-class Upkeep:
-    """Decides when small segments are merged and old records expire, and has it done."""
-
-    def __init__(self, log: EventLog, command: Sequence[str], clock: Clock) -> None:
-        """`command` does it, and ends."""
-        self._log = log
-        self._command = command
-        self._clock = clock
-        self._small = 0
-        self._done_at = clock.monotonic() - _UPKEEP_SECONDS + _FIRST_SECONDS
-        self._problem = ""
-
-    async def do_if_due(self) -> None:
-        """Do it once enough small segments have gathered, and once a day."""
-        if not self._command or not (self._is_crowded() or self._clock.monotonic() - self._done_at > _UPKEEP_SECONDS):
-            return
-        problem = await _problem_of(self._command)
-        if problem and problem != self._problem:
-            _log.error("segments could not be merged, or records not expire; the log stays as it is: %s", problem)
-        self._problem = problem
-        self._small, self._done_at = self._count(), self._clock.monotonic()
-
-    def _is_crowded(self) -> bool:
-        return self._count() >= self._small + _ENOUGH
-
-    def _count(self) -> int:
-        return sum(
-            name.generation == 0 for path in self._log.folder.glob("date=*/*.parquet") if (name := parse_segment(path))
-        )
-
-
-async def _problem_of(command: Sequence[str]) -> str:
-    """Run a child; return the last line of what it said was wrong, an empty text if nothing was."""
+async def run_child(command: Sequence[str]) -> str:
+    """Run a process to its end; return what it says of its failure, nothing if it did not fail."""
     child = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
@@ -113,5 +100,7 @@ async def _problem_of(command: Sequence[str]) -> str:
         child.terminate()
         await child.wait()
         raise
-    lines = errors.decode("utf-8", "replace").strip().splitlines()
-    return (lines[-1] if lines else f"exit code {child.returncode}") if child.returncode else ""
+    if not child.returncode:
+        return ""
+    said = errors.decode("utf-8", "replace").strip().splitlines()
+    return said[-1] if said else f"exit code {child.returncode}"

@@ -83,6 +83,10 @@ class Supervisor:
         """Return for how long the source has not been heard although it is connected; 0 if it was when last asked."""
         return self._connector.silent_seconds() if self.state.connected else 0.0
 
+    def ask_again(self) -> None:
+        """Have the source ask anew for what it can: some of it had to be dropped; see Connector.ask_again."""
+        self._connector.ask_again()
+
     def take(self, event: Event) -> None:
         """Hand an event on; see Listener.take."""
         self.state.events += 1

@@ -17,10 +17,10 @@ from ..verbatim import loads, storable
 from .conditions import Conditions
 from .point import NONE, Field
 
-__all__ = ["HOME_TYPES", "EntityFacts", "HomeView", "Home"]
+__all__ = ["HOME_TYPES", "is_of_home", "EntityFacts", "HomeView", "Home"]
 
 HOME_TYPES: Final = ("config", "entity_registry", "device_registry")
-"""The event types whose records a home is made of."""
+"""The event types whose records a home is made of, where Home Assistant was asked for them: see is_of_home."""
 
 _WANTED: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "entity_registry": ("entity_id", ("area_id", "device_id", "entity_category", "platform")),
@@ -45,6 +45,11 @@ class EntityFacts(NamedTuple):
 
 
 _UNKNOWN = EntityFacts()
+
+
+def is_of_home(record: Record) -> bool:
+    """Tell what Home Assistant may have answered from what was pushed, and given such a type; see also _index."""
+    return record.source == "home_assistant" and record.event_type in HOME_TYPES
 
 
 class HomeView:
@@ -157,9 +162,9 @@ class Home:
 
         None if it changes nothing. A record that cannot be read changes nothing.
         """
-        versions = self._versions.get(record.event_type)
-        if versions is None:
+        if not is_of_home(record):
             return None
+        versions = self._versions[record.event_type]
         try:
             content = _index(record.event_type, loads(record.raw))
         except (ValueError, TypeError, AttributeError):
@@ -206,6 +211,8 @@ class Home:
 def _index(event_type: str, content: Any) -> dict[str, Any]:
     """Return a registry's entries by their id, only with what is asked for; the configuration as it is."""
     if event_type == "config":
+        if "event_type" in content:
+            raise TypeError("an event that somebody fired names its own type: no configuration does")
         return dict(content)
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
         raise TypeError("a registry is a list of objects")

@@ -105,6 +105,21 @@ class Files:
         finally:
             os.close(descriptor)
 
+    def allocate(self, path: Path, size: int) -> None:
+        """Make a file of so many bytes, each with its place on the disk; where there is no room, none is left."""
+        self.make_folder(path.parent)
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+            self.sync(descriptor)
+        except OSError:
+            with suppress(OSError):
+                path.unlink()
+            raise
+        finally:
+            os.close(descriptor)
+        self.sync_folder(path.parent)
+
     def truncate(self, path: Path, length: int) -> None:
         """Cut a file, durably."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
@@ -176,8 +191,9 @@ def locked(path: Path, purpose: str, *, wait: bool = False) -> Iterator[None]:
             holder = os.read(descriptor, 500).decode("utf-8", "replace").strip()
             raise LockHeld(holder or "an unknown process") from None
         since = time.strftime("%Y-%m-%d %H:%M:%S %z")
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{purpose}, process {os.getpid()}, since {since}\n".encode(), 0)
+        with suppress(OSError):  # A full disk has no room for the words; the lock itself needs none.
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{purpose}, process {os.getpid()}, since {since}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from functools import lru_cache
 from pathlib import Path
 
-from ..errors import LogClosed, LogError, LogLocked
+from ..errors import LogClosed, LogError, LogLocked, LogNotWritable
 from .files import Files, LockHeld, locked
 from .manifest import parse_segment, parse_tail
 from .mark import MarkWriter, mark_of
-from .record import Event
+from .record import FORMAT_VERSION, Event, refuse_newer_line, too_new
+from .reserve import Reserve, is_full
 from .tail import Tail, not_writable, recover
 
-__all__ = ["EventLog", "log_folder", "log_id", "require_log", "tails_in"]
+__all__ = ["EventLog", "log_folder", "log_id", "refuse_newer", "require_log", "tails_in"]
+
+_FOOTER_BYTES = 8_192
+_FOOTER_VERSION = re.compile(rb"homeiq\.format\x18[\x01-\x09](\d+)")
+"""The key and its value as Parquet's footer (Thrift's compact protocol) has them: the recorder never loads pyarrow."""
 
 
 def log_folder(data_dir: Path) -> Path:
@@ -50,6 +57,31 @@ def tails_in(folder: Path) -> list[tuple[int, Path]]:
     return sorted((first, path) for first, path in found if first is not None)
 
 
+def refuse_newer(folder: Path, *, every: bool = False) -> None:
+    """Raise LogTooNew where a newer homeiq wrote: its tails say so in each line, its segments in their footers.
+
+    Looks at the last segment, or at `every` one, once each: a file's name never gets another content of another format.
+    """
+    for _, path in tails_in(folder):
+        with suppress(FileNotFoundError), path.open("rb") as file:  # sealed meanwhile
+            refuse_newer_line(file.readline())
+    names = [name for path in folder.glob("date=*/*.parquet") if (name := parse_segment(path))]
+    names.sort(key=lambda name: (name.last, name.generation))
+    for name in names if every else names[-1:]:
+        with suppress(FileNotFoundError):
+            if (version := _format_of(name.path)) > FORMAT_VERSION:
+                raise too_new(version, str(name.path))
+
+
+@lru_cache(maxsize=10_000)
+def _format_of(path: Path) -> int:
+    """Return the format that a segment's footer names; 0 if it names none."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - _FOOTER_BYTES))
+        found = _FOOTER_VERSION.findall(file.read())
+    return int(found[-1]) if found else 0
+
+
 class EventLog:
     """The log of a data folder, open for appending.
 
@@ -58,11 +90,18 @@ class EventLog:
     """
 
     def __init__(
-        self, data_dir: Path, *, purpose: str = "homeiq", rotate_records: int = 50_000, files: Files | None = None
+        self,
+        data_dir: Path,
+        *,
+        purpose: str = "homeiq",
+        rotate_records: int = 50_000,
+        files: Files | None = None,
+        reserve_bytes: int = 0,
     ) -> None:
         """Take the lock, recover what a crash left, and open a new tail.
 
         `purpose` is what a second writer is told about the first; a tail of `rotate_records` is followed by a new one.
+        `reserve_bytes` are kept for a full disk, see reserve.py.
         Raises LogLocked, LogNotWritable, LogCorrupt.
         """
         self.data_dir = data_dir
@@ -70,12 +109,15 @@ class EventLog:
         self.findings: list[str] = []
         self._files = files or Files()
         self._rotate_records = rotate_records
+        self.reserve = Reserve(data_dir, reserve_bytes, self._files)
         self._closing = ExitStack()
         self._closed = False
         try:
             self._files.make_folder(self.folder)
             self._closing.enter_context(locked(data_dir / "LOCK", purpose))
+            self.reserve.free_if_full()
             self._files.sync_folder(data_dir)  # Whoever made `log` may have been killed before it was durable.
+            refuse_newer(self.folder)
             self.id = log_id(data_dir, self._files)
             with suppress(OSError):  # Made while there is room: to move a file there then needs none.
                 self._files.make_folder(data_dir / "quarantine")
@@ -83,6 +125,7 @@ class EventLog:
             self.next_seq = self._recover()
             self._tail = self._new_tail()
             self._mark.move(self._tail.first, self.next_seq - 1)
+            self.reserve.make()
         except LockHeld as error:
             raise LogLocked(
                 f"another process records into {data_dir}",
@@ -104,6 +147,17 @@ class EventLog:
         """
         if self._closed:
             raise LogClosed("the log is closed")
+        try:
+            first, last = self._append(events)
+        except LogNotWritable as error:
+            cause = error.__cause__
+            if not isinstance(cause, OSError) or not is_full(cause) or not self.reserve.free():
+                raise
+            first, last = self._append(events)
+        self.reserve.make()
+        return first, last
+
+    def _append(self, events: Sequence[Event]) -> tuple[int, int]:
         if self._tail.failed or self.tail_records >= self._rotate_records:
             self._start_tail()
         first, last = self._tail.append(events)

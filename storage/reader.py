@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LogCorrupt
-from .log import log_folder, tails_in
+from .log import log_folder, refuse_newer, tails_in
 from .manifest import SegmentName, Slice, holes, parse_segment, resolve
 from .mark import readable_before
 from .record import COLUMNS, Record
@@ -72,8 +72,9 @@ def list_files(data_dir: Path) -> LogFiles:
 
     Tails are listed before segments: what is sealed in between is then seen twice, which is told apart by seq, and never
     not at all. A listing made while files are being merged may miss both the old and the new ones; what is missing is
-    believed when a second listing says the same.
+    believed when a second listing says the same. Raises LogTooNew.
     """
+    refuse_newer(log_folder(data_dir), every=True)
     found = _list_once(log_folder(data_dir))
     for _ in range(_TRIES):
         if not found.missing and found.first_seq == 1:

@@ -1,13 +1,14 @@
 """One raw event, with its envelope; to and from one checksummed line of the tail. Pure.
 
-A line of the tail (format version 1) is a JSON object with the columns of the log in this order, then `crc`: the CRC-32
-(zlib's, eight hexadecimal digits) of all bytes of the line before `,"crc":`. `raw` is a JSON *string*, so that no reader
-is tempted to understand and rewrite it.
+A line of the tail is a JSON object: `v`, the version of this format (1; lines without it are of version 1 too), the
+columns of the log in this order, then `crc`: the CRC-32 (zlib's, eight hexadecimal digits) of all bytes of the line
+before `,"crc":`. `raw` is a JSON *string*, so that no reader is tempted to understand and rewrite it.
 """
 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
@@ -15,7 +16,7 @@ from zlib import crc32
 
 import orjson
 
-from ..errors import LogCorrupt
+from ..errors import LogCorrupt, LogTooNew
 
 __all__ = [
     "FORMAT_VERSION",
@@ -33,6 +34,8 @@ __all__ = [
     "encode",
     "encode_group",
     "decode",
+    "refuse_newer_line",
+    "too_new",
     "text_of",
     "housekeeping_event",
     "blank",
@@ -51,6 +54,7 @@ ORIGIN_RANK: Final[dict[str, int]] = {origin: len(ORIGINS) - place for place, or
 HOUSEKEEPING: Final = "homeiq_"
 """Event types that begin so are the recorder's own words about itself: connections, heartbeats, clock jumps, blanks."""
 
+_VERSION = re.compile(rb'\{"v":(\d{1,9}),')
 LOST: Final = "lost"
 """The records `first` … `last`, which readers may have seen, were lost from the disk and are blank rows now."""
 
@@ -102,6 +106,7 @@ def encode(seq: int, event: Event | Record) -> bytes:
     """Return the line of the tail for this event, with its line feed."""
     body = orjson.dumps(
         {
+            "v": FORMAT_VERSION,
             "seq": seq,
             "time": event.time,
             "received_at": event.received_at,
@@ -122,15 +127,39 @@ def encode_group(first_seq: int, events: Sequence[Event]) -> bytes:
 
 
 def decode(line: bytes) -> Record:
-    """Return the record of a line (with or without its line feed); raises LogCorrupt if its checksum is wrong."""
+    """Return the record of a line (with or without its line feed).
+
+    Raises LogCorrupt if its checksum is wrong, LogTooNew for a line that a newer homeiq wrote.
+    """
     line = line.rstrip(b"\n")
+    refuse_newer_line(line)
     body = line[:-_CRC_LENGTH]
     if line[-_CRC_LENGTH:] != b',"crc":"%08x"}' % crc32(body):
         raise LogCorrupt("a line's checksum is wrong")
     try:
-        return Record(**orjson.loads(line[:-_CRC_LENGTH] + b"}"))
+        values = orjson.loads(line[:-_CRC_LENGTH] + b"}")
+        values.pop("v", None)
+        return Record(**values)
     except (orjson.JSONDecodeError, TypeError) as error:
         raise LogCorrupt(f"a line is not a record ({error})") from None
+
+
+def refuse_newer_line(line: bytes) -> None:
+    """Raise LogTooNew for a line of a later version, whatever its checksum is by then.
+
+    A line of version 1 of which a bit has flipped just there is not newer, but damaged.
+    """
+    match = _VERSION.match(line)
+    if match is None or int(match.group(1)) <= FORMAT_VERSION:
+        return
+    ours = (b'{"v":%d,' % FORMAT_VERSION + line[match.end() :]).rstrip(b"\n")
+    if ours[-_CRC_LENGTH:] != b',"crc":"%08x"}' % crc32(ours[:-_CRC_LENGTH]):
+        raise too_new(int(match.group(1)))
+
+
+def too_new(version: int, place: str = "") -> LogTooNew:
+    """Return what is said of a file in a later format."""
+    return LogTooNew(f"this log was written by a newer homeiq (format {version})", hint="update homeiq", place=place)
 
 
 def text_of(received: bytes) -> str:

@@ -24,9 +24,19 @@ import pyarrow.parquet as pq
 
 from ..errors import LogCorrupt
 from .manifest import SegmentName
-from .record import COLUMNS, FORMAT_VERSION, Record
+from .record import COLUMNS, FORMAT_VERSION, Record, too_new
 
-__all__ = ["SCHEMA", "table_of", "write", "open_segment", "check_footer", "check_whole", "is_valid", "read_rows"]
+__all__ = [
+    "SCHEMA",
+    "table_of",
+    "write",
+    "open_segment",
+    "check_footer",
+    "check_whole",
+    "check_content",
+    "is_valid",
+    "read_rows",
+]
 
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
 """What pyarrow raises for a damaged file."""
@@ -125,11 +135,7 @@ def check_footer(name: SegmentName) -> pq.ParquetFile:
         raise LogCorrupt(f"{name.path.name} has a footer that cannot be read", place=str(name.path)) from None
     if version > FORMAT_VERSION:
         file.close()
-        raise LogCorrupt(
-            f"{name.path.name} was written by a newer homeiq (format {version})",
-            hint="update homeiq",
-            place=str(name.path),
-        )
+        raise too_new(version, str(name.path))
     found = (first, last, file.metadata.num_rows)
     if found != (name.first, name.last, name.last - name.first + 1):
         file.close()
@@ -160,6 +166,25 @@ def is_valid(name: SegmentName) -> bool:
     except (LogCorrupt, FileNotFoundError):
         return False
     return True
+
+
+def check_content(name: SegmentName, content: bytes) -> None:
+    """Prove bytes that were copied to be this segment, by footer and digest; raises LogCorrupt, LogTooNew."""
+    try:
+        with pq.ParquetFile(pa.BufferReader(content)) as file:
+            said = file.metadata.metadata or {}
+            rows = file.metadata.num_rows
+        version = int(said.get(b"homeiq.format", b"0"))
+        named = (int(said.get(b"homeiq.first_seq", b"0")), int(said.get(b"homeiq.last_seq", b"0")), rows)
+    except _UNREADABLE as error:
+        raise LogCorrupt(f"{name.path.name} is not a readable segment", hint=str(error)) from None
+    if version > FORMAT_VERSION:
+        raise too_new(version, str(name.path))
+    digest = said.get(b"homeiq.digest", b"")
+    covered = _with_digest(content, digest, _NO_DIGEST) if digest else b""
+    expected = (name.first, name.last, name.last - name.first + 1)
+    if named != expected or hashlib.sha256(covered).hexdigest().encode() != digest:
+        raise LogCorrupt(f"{name.path.name} has changed since it was written")
 
 
 def read_rows(

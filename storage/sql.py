@@ -1,15 +1,12 @@
 """DuckDB over the files, while the recorder writes. Imports duckdb and pyarrow: load it where it is used.
 
-Views (times are TIMESTAMP WITH TIME ZONE, shown in UTC; all exist when nothing was recorded or projected yet):
-
-    events   every record: seq, time, received_at, source, origin, event_type, entity_id, state, raw
-    states   each state that was recorded: seq, time, entity_id, state, value, attributes (JSON), origin
-    gaps     when a source was not heard: source, start, end, seconds, reason, closed_from, closed_upto, closed, missing
-    points   the embedded target: measurement, time, each tag a column, fields (JSON)
+The views, with their columns and an example each, are in `storage/views.py`; beside them there is one for each `source`
+found in the log. Times are TIMESTAMP WITH TIME ZONE, shown in UTC. All exist when nothing was recorded or projected yet.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -19,33 +16,28 @@ import pyarrow as pa
 from ..clock import SystemClock
 from ..errors import LogError, UsageError
 from . import segment
+from .doubled import RANK, STATE_TYPES, find_doubled
 from .gap_view import make_gap_view
 from .log import require_log
 from .manifest import Slice
 from .points import points_files
 from .view import LogView
+from .views import SOURCE_BODY, VIEWS, View, quoted
 
-__all__ = ["VIEWS", "connect", "query"]
-
-VIEWS: Final = ("events", "states", "gaps", "points")
+__all__ = ["ask", "connect", "make_source_views", "query", "refresh"]
 
 _TRIES = 50
 
 _GONE: Final = ("No such file", "No files found")
 """DuckDB's words for a file that is not there any more."""
 
-_STATES = r"""
-CREATE OR REPLACE VIEW states AS
-SELECT seq, time, entity_id, state,
-    CASE WHEN regexp_full_match(state, '-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?')
-        AND isfinite(TRY_CAST(state AS DOUBLE)) THEN TRY_CAST(state AS DOUBLE) END AS value,
-    CASE WHEN json_valid(raw) THEN coalesce(json_extract(raw,
-        CASE WHEN event_type = 'state_changed' THEN '$.data.new_state.attributes'
-            WHEN json_exists(raw, '$.attributes') THEN '$.attributes' ELSE '$.a' END),
-        CASE WHEN source = 'pushed' THEN json_extract(raw, '$.new_state.attributes') END) END AS attributes,
-    origin
-FROM events WHERE event_type IN ('state_changed', 'state')
-"""
+_FROM_STATES: Final = frozenset({"states", "state_history", "attributes"})
+"""The views for which doubled states must be found."""
+
+_LISTING: Final = frozenset(
+    {"show", "describe", "summarize", "pragma", "information_schema", "duckdb_views", "duckdb_functions", "pg_catalog"}
+)
+"""Words of a statement that may ask which views there are: then all must be there, those of the sources too."""
 
 _TAGS: Final = (
     "area_id",
@@ -64,39 +56,65 @@ _TAGS: Final = (
 def connect(data_dir: Path, sql: str | None = None) -> duckdb.DuckDBPyConnection:
     """Return an in-memory database with the views over the log and the points as they are now; raises LogError.
 
-    With `sql`, the one query it is for: the gaps are looked for only if it names them.
+    With `sql`, the one query it is for: views, gaps, doubled states and sources are there only if it may name them.
     """
     require_log(data_dir)
     database = duckdb.connect()
-    database.execute("SET TimeZone = 'UTC'")
+    try:
+        database.execute("SET TimeZone = 'UTC'")
+        refresh(database, data_dir, sql)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def refresh(database: duckdb.DuckDBPyConnection, data_dir: Path, sql: str | None = None) -> None:
+    """Make the views of a database anew, over the log as it is now; `sql` as in `connect`. Raises LogError."""
+    words = None if sql is None else frozenset(re.findall(r"\w+", sql.lower()))
     for attempt in range(_TRIES):
         try:
-            _make_views(database, data_dir, gaps=sql is None or "gaps" in sql.lower())
-            break
+            _make_views(database, data_dir, words)
+            return
         except duckdb.Error as error:
-            if attempt < _TRIES - 1 and _is_gone(error):
-                continue
-            database.close()
-            raise _unreadable(error) from None
-    return database
+            if attempt == _TRIES - 1 or not _is_gone(error):
+                raise _unreadable(error) from None
 
 
 def query(data_dir: Path, sql: str) -> pa.Table | None:
     """Return the result of a query over the log as it is now; None for a statement that has none.
 
-    Files that were superseded while the query ran are looked up again. Raises UsageError with DuckDB's words for a query
-    that is wrong, LogError for a log that cannot be read.
+    Raises UsageError with DuckDB's words for a query that is wrong, LogError for a log that cannot be read.
     """
+    with connect(data_dir, sql) as database:
+        return _ask(database, data_dir, sql)
+
+
+def ask(database: duckdb.DuckDBPyConnection, data_dir: Path, sql: str) -> pa.Table | None:
+    """Return the result of a query in a database from `connect`, over the log as it is now; raises as `query` does."""
+    refresh(database, data_dir, sql)
+    return _ask(database, data_dir, sql)
+
+
+def _ask(database: duckdb.DuckDBPyConnection, data_dir: Path, sql: str) -> pa.Table | None:
+    """Run a query; look up again the files that were superseded meanwhile, and the sources when it names one."""
+    sources = False
     for attempt in range(_TRIES):
-        with connect(data_dir, sql) as database:
-            try:
-                relation = database.sql(sql)
-                return None if relation is None else relation.to_arrow_table()
-            except duckdb.IOException as error:
-                if attempt == _TRIES - 1 or not _is_gone(error):
-                    raise _unreadable(error) from None
-            except duckdb.Error as error:
+        try:
+            relation = database.sql(sql)
+            return None if relation is None else relation.to_arrow_table()
+        except duckdb.IOException as error:
+            if attempt == _TRIES - 1 or not _is_gone(error):
+                raise _unreadable(error) from None
+            refresh(database, data_dir, sql)
+            sources = False
+        except duckdb.CatalogException as error:  # A source, or a wrong name: DuckDB guesses among what is there.
+            if sources:
                 raise UsageError(str(error).strip()) from None
+            refresh(database, data_dir, f"{sql} {min(_LISTING)}")
+            sources = True
+        except duckdb.Error as error:
+            raise UsageError(str(error).strip()) from None
     return None
 
 
@@ -108,23 +126,61 @@ def _unreadable(error: duckdb.Error) -> LogError:
     return LogError("the log cannot be read", hint=str(error).partition("\n")[0])
 
 
-def _make_views(database: duckdb.DuckDBPyConnection, data_dir: Path, *, gaps: bool) -> None:
+def _make_views(database: duckdb.DuckDBPyConnection, data_dir: Path, words: frozenset[str] | None) -> None:
+    """Make the views; `words` are those of the one query that they are for, None for any."""
     view = LogView(data_dir)
     database.register("homeiq_tail", view.tail)
     columns = ", ".join(segment.SCHEMA.names)
     whole = [part for part in view.slices if _is_whole(part)]
+    scans = {part: _scan(part, columns) for part in view.slices}
     parts = [f"SELECT {columns} FROM homeiq_tail"]
     if whole:
         parts.append(f"SELECT {columns} FROM {_read_parquet([part.segment.path for part in whole])}")
-    parts += [
-        f"SELECT {columns} FROM {_read_parquet([part.segment.path])} WHERE seq BETWEEN {part.first} AND {part.last}"
-        for part in view.slices
-        if not _is_whole(part)
-    ]
+    parts += [scan for part, scan in scans.items() if not _is_whole(part)]
     database.execute(f"CREATE OR REPLACE VIEW events AS {' UNION ALL '.join(parts)}")
-    database.execute(_STATES)
-    make_gap_view(database, SystemClock().now(), used=gaps)
+    doubled = (words is None or words & _FROM_STATES) and find_doubled(
+        database, data_dir, view.slices, scans, view.tail
+    )
+    without = "ANTI JOIN homeiq_doubled USING (seq)" if doubled else ""
+    states = f"SELECT * FROM events {without} WHERE event_type IN {STATE_TYPES}"
+    database.execute(f"CREATE OR REPLACE TEMP VIEW homeiq_states AS {states}")
+    make_gap_view(database, SystemClock().now(), used=words is None or "gaps" in words)
     database.execute(f"CREATE OR REPLACE VIEW points AS {_points(data_dir)}")
+    everything = words is None or bool(words & _LISTING)
+    for made in VIEWS:
+        if made.body and (everything or _is_named(made, words or frozenset())):
+            database.execute(made.create.replace("{rank}", RANK))
+    if everything:
+        for made in VIEWS:
+            database.execute(made.describe)
+        make_source_views(database)
+
+
+def _is_named(view: View, words: frozenset[str]) -> bool:
+    """Tell whether a query of these words may read a view, by its own name or by that of one that needs it."""
+    return view.name in words or any(_is_named(other, words) for other in VIEWS if other.needs == view.name)
+
+
+def make_source_views(database: duckdb.DuckDBPyConnection) -> list[str]:
+    """Make a view for each source found in the log; return their names. A source never hides a view of ours."""
+    taken = {view.name for view in VIEWS}
+    found = database.sql(
+        "SELECT DISTINCT source FROM events WHERE event_type <> 'blank' AND event_type NOT LIKE 'homeiq!_%' ESCAPE '!'"
+    )
+    names = sorted(name for (name,) in found.fetchall() if name.lower() not in taken)
+    for name in names:
+        view = '"' + name.replace('"', '""') + '"'
+        database.execute(f"CREATE OR REPLACE VIEW {view} AS {SOURCE_BODY.replace('{source}', quoted(name))}")
+        comment = (
+            f"What the source {name} has sent, but for the recorder's own words. For example: FROM {view} LIMIT 10"
+        )
+        database.execute(f"COMMENT ON VIEW {view} IS {quoted(comment)}")
+    return names
+
+
+def _scan(part: Slice, columns: str) -> str:
+    where = "" if _is_whole(part) else f" WHERE seq BETWEEN {part.first} AND {part.last}"
+    return f"SELECT {columns} FROM {_read_parquet([part.segment.path])}{where}"
 
 
 def _is_whole(part: Slice) -> bool:

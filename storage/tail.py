@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ..errors import LogCorrupt, LogNotWritable
 from .files import Files
 from .manifest import parse_tail, tail_name
 from .record import LOST, Event, Record, blank, decode, encode, encode_group, housekeeping_event
+from .reserve import is_full
 
 __all__ = ["Tail", "TailCursor", "Recovery", "read_tail", "recover", "drop_sealed", "not_writable"]
 
@@ -51,6 +53,9 @@ class Tail:
             self._files.sync(self._descriptor)
         except OSError as error:
             self.close()
+            if is_full(error):  # What is there of the group only takes room away: its caller has it.
+                with suppress(OSError):
+                    self._files.truncate(self.path, self.bytes)
             raise not_writable(self.path, self.path.parent, error) from error
         except BaseException:  # Interrupted: how much of the group is there is not known, so nothing may follow it.
             self.close()
@@ -77,7 +82,7 @@ class Tail:
 def not_writable(path: Path, folder: Path, error: OSError) -> LogNotWritable:
     """Return what is said of a disk that does not take `path`; a person looks after `folder`."""
     return LogNotWritable(
-        f"the log cannot be written: {error.strerror or error}",
+        f"the log cannot be written: {'disk full' if is_full(error) else error.strerror or error}",
         hint=f"make room or give write permission in {folder}",
         place=str(path),
     )

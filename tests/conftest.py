@@ -19,8 +19,10 @@ from hypothesis import HealthCheck, settings
 
 from servers import home_assistant as ha
 from servers import influxdb as influx
+from servers import versitygw as s3
 from servers.home_assistant import HomeAssistantServer
 from servers.influxdb import InfluxDBServer
+from servers.versitygw import S3Server
 
 _numbers = itertools.count(1)
 
@@ -71,6 +73,27 @@ def influx_database(influxdb: InfluxDBServer) -> Iterator[str]:
     name = influxdb.create_database(f"test_{next(_numbers)}")
     yield name
     influxdb.drop(name)
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """The session's S3 server, started."""
+    if not s3.INSTALLATION.complete:
+        _missing(s3.INSTALLATION.name)
+    server = S3Server(tmp_path_factory.mktemp("s3"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def s3_url(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty place in the session's S3 server; the environment has its keys."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3_server.key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3_server.secret)
+    return s3_server.url(s3_server.create_bucket(f"bucket-{next(_numbers)}") + "/home")
 
 
 def _home_assistant(servers: contextlib.ExitStack, folder: Path, **options: Any) -> HomeAssistantServer:

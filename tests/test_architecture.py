@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "commands": ("recorder", "replayer", "connectors", "storage", *ROOM_MODULES),
     "cli": ("commands", "__init__", "storage", *ROOM_MODULES),
     "__main__": ("cli",),
-    "__init__": (),
+    "__init__": ("storage",),
     "choice": (),
     "errors": (),
     "clock": (),

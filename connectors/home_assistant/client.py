@@ -162,6 +162,11 @@ class HomeAssistantConnector(Connector, Historian):
         finally:
             await socket.close()
 
+    def ask_again(self) -> None:
+        """Take a snapshot once more, as soon as one may be taken; see Connector."""
+        if self._session is not None:
+            self._session.snapshot_wanted.set()
+
     def snapshot_wait(self) -> float:
         """Return the seconds until a snapshot may be taken: at most one a minute, however often the connection drops."""
         if self._snapshot_at is None:
@@ -272,6 +277,7 @@ class _Session:
         """How long everything may take until all events are heard; from then on a ping tells."""
         self.since: float | None = None
         self.snapshot_taken = False
+        self.snapshot_wanted = asyncio.Event()
         self.protocol = protocol
         self._connector = connector
         self._socket = socket
@@ -303,6 +309,7 @@ class _Session:
             case SnapshotTaken(entities):
                 self.snapshot_taken = True
                 if not self._introduced:
+                    self._introduced = True
                     self._listener.introduce(f"{self.protocol.version}, {entities} entities")
             case FetchLater(command, seconds):
                 self._later.put_nowait((asyncio.get_running_loop().time() + seconds, command))
@@ -349,14 +356,17 @@ class _Session:
                 _log.error("an error beside the reading of Home Assistant", exc_info=result)
 
     async def _snapshot_when_due(self) -> None:
-        """Take a snapshot, at most one a minute however often the connection drops."""
-        await asyncio.sleep(self._connector.snapshot_wait())
-        self._connector.snapshot_begins()
-        for action in self.protocol.snapshot():
-            await self.act(action)
-        await asyncio.sleep(self._connector.answer_seconds)
-        for action in self.protocol.snapshot_overdue():
-            await self.act(action)
+        """Take a snapshot, and another when it is wanted; at most one a minute however often the connection drops."""
+        while True:
+            await asyncio.sleep(self._connector.snapshot_wait())
+            self.snapshot_wanted.clear()
+            self._connector.snapshot_begins()
+            for action in self.protocol.snapshot():
+                await self.act(action)
+            await asyncio.sleep(self._connector.answer_seconds)
+            for action in self.protocol.snapshot_overdue():
+                await self.act(action)
+            await self.snapshot_wanted.wait()
 
     async def _fetch_later(self) -> None:
         """Ask again for registries that changed shortly after they had been asked for; one a time is enough."""

@@ -136,3 +136,11 @@ def test_commits_fall_into_their_bucket(made: Made, seconds: float, place: int) 
     expected = [0] * (len(COMMIT_BUCKETS) + 1)
     expected[place] = 1
     assert (made.health.commits, made.health.commit_seconds) == (expected, seconds)
+
+
+def test_a_disk_whose_reserve_is_in_use(made: Made) -> None:
+    made.log.reserve.missing = True
+    made.health.disk.free = 0
+    assert [reason.partition(" is full")[2] for reason in made.health.not_ready()] == [
+        ", and what was kept for this is in use: make room there"
+    ]

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import logging
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from homeiq.choice import Exclude, Include
 from homeiq.clock import SystemClock
+from homeiq.recorder import intake as module
 from homeiq.recorder.intake import Busy, Intake, TooLarge
 from homeiq.recorder.latest import Latest
 from homeiq.settings import RecordingSettings
@@ -110,7 +112,7 @@ def test_a_full_disk_loses_nothing_while_there_is_memory(tmp_path: Path, caplog:
         for number in range(2, 100):
             intake.take(event(number))
         await until(lambda: bool(intake.problem))
-        assert "No space left" in intake.problem
+        assert intake.problem.startswith("the log cannot be written: disk full")
         assert intake.durable_seq == 1
         files.full = False
         await until(lambda: intake.durable_seq == 99)
@@ -173,7 +175,7 @@ def test_on_a_full_disk_a_caller_is_refused_and_a_stream_is_kept(tmp_path: Path)
         intake.take(event(2))
         later = intake.take_group([event(12)])
         for future in (refused, later):
-            with pytest.raises(Busy, match="No space left"):
+            with pytest.raises(Busy, match="disk full"):
                 await future
         assert intake.unsynced == (2, 2 * (len(event(1).raw) + 250))
         assert intake.taken == 2
@@ -297,3 +299,41 @@ def test_what_is_left_out_by_choice_is_counted(tmp_path: Path) -> None:
     assert found == [(event.source, event.event_type, event.entity_id) for event in kept]
     assert intake.left_out == len(left_out)
     assert intake.taken == len(kept)
+
+
+def test_a_disk_that_does_not_answer_is_said_and_loses_nothing_in_silence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "STALLED_SECONDS", 0.05)
+    answers = threading.Event()
+    relieved: list[str] = []
+
+    async def act(intake: Intake, files: StuckFiles) -> None:
+        sync = files.sync
+
+        def stalled(descriptor: int) -> None:
+            assert answers.wait(60)
+            sync(descriptor)
+
+        monkeypatch.setattr(files, "sync", stalled)
+        intake.pressure_over = relieved.append
+        intake.take(event(0))
+        await until(lambda: "has not answered" in intake.problem)
+        with pytest.raises(Busy, match="has not answered"):
+            intake.take_group([event(1)])
+        for number in range(2, 300):
+            intake.take(event(number, size=10_000))
+        assert intake.unsynced[1] <= 1_000_000
+        assert intake.dropped > 0
+        answers.set()
+        await until(lambda: not intake.problem and bool(relieved))
+
+    try:
+        intake = with_intake(tmp_path, act, RecordingSettings(group_seconds=0.05, buffer_bytes=1_000_000))
+    finally:
+        answers.set()
+    found = records(tmp_path)
+    (dropped,) = [json.loads(record.raw) for record in found if record.event_type == "homeiq_dropped"]
+    assert dropped["events"] == intake.dropped == 299 - len(found) + 1
+    assert relieved == ["test"]
+    assert len([record for record in caplog.records if "has not answered" in record.message]) == 1

@@ -57,6 +57,19 @@ def test_what_was_not_kept_is_not_known() -> None:
     assert latest.is_new(registry("[1]"))
 
 
+@pytest.mark.parametrize("origin", ["live", "simulated"])
+@pytest.mark.parametrize("event_type", ["config", "entity_registry"])
+def test_an_event_that_only_has_the_type_of_a_registry_is_none(origin: Origin, event_type: str) -> None:
+    latest = Latest()
+    told = Event(1, 1, "home_assistant", "snapshot", event_type, None, None, '{"latitude": 1}')
+    fired = Event(2, 2, "home_assistant", origin, event_type, None, None, f'{{"event_type": "{event_type}"}}')
+    assert recorded(latest, told)
+    assert recorded(latest, fired)
+    assert recorded(latest, fired), "it happened twice"
+    assert not recorded(latest, told), "what was answered before is still so"
+    assert latest.home_config() == ({"latitude": 1} if event_type == "config" else {})
+
+
 @pytest.mark.parametrize("origin", ["manual", "import", "backfill"])
 def test_what_is_the_latest_is_said_by_home_assistant(origin: Origin) -> None:
     latest = Latest()

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from homeiq.clock import SECOND, from_iso
 from homeiq.replayer.home import EntityFacts, Home
-from homeiq.storage.record import Event
+from homeiq.storage.record import Event, Record
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,3 +125,19 @@ def test_a_part_of_the_day_is_remembered_for_no_longer_than_it_lasts(time: int, 
     assert view.time_of_day(time - time % HOUR) in ("morning", "afternoon", "evening", "night")
     alone = home_of([config(DAY_0, zone)]).at(time).time_of_day(time)
     assert view.time_of_day(time) == alone
+
+
+@pytest.mark.parametrize(
+    ("source", "raw"),
+    [
+        ("home_assistant", '{"event_type": "config", "data": {}, "time_zone": "Asia/Tokyo"}'),
+        ("pushed", '{"time_zone": "Asia/Tokyo"}'),
+    ],
+)
+@pytest.mark.parametrize("event_type", ["config", "entity_registry"])
+def test_an_event_that_only_has_such_a_type_says_nothing_of_the_home(event_type: str, source: str, raw: str) -> None:
+    home = Home()
+    told = Record(1, 10, 10, "home_assistant", "snapshot", "config", None, None, '{"time_zone": "Europe/Berlin"}')
+    assert home.learn(told) is not None
+    assert home.learn(Record(2, 20, 20, source, "live", event_type, None, None, raw)) is None
+    assert home.at(30).zone.key == "Europe/Berlin"

@@ -13,9 +13,10 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from . import home_assistant, influxdb
+from . import home_assistant, influxdb, versitygw
 from .cache import Installation
 from .home_assistant import HomeAssistantServer
 from .onboarding import onboard
@@ -34,9 +35,10 @@ def main() -> int:
     """Install what is missing, and return the exit code."""
     tasks: list[tuple[Installation, Callable[[Path], None]]] = [
         (home_assistant.INSTALLATION, _install_home_assistant),
-        (influxdb.INSTALLATION, _install_influxdb),
+        (influxdb.INSTALLATION, partial(_install_with_go, influxdb.INSTALLATION)),
+        (versitygw.INSTALLATION, partial(_install_with_go, versitygw.INSTALLATION)),
     ]
-    # Together: one of them mostly waits for the network, the other compiles.
+    # Together: one of them mostly waits for the network, the others compile.
     with ThreadPoolExecutor(len(tasks)) as pool:
         results = list(pool.map(lambda task: _install(*task), tasks))
     if results[0]:
@@ -60,12 +62,11 @@ def _install(installation: Installation, fill: Callable[[Path], None]) -> bool:
         return True
 
 
-def _install_influxdb(folder: Path) -> None:
+def _install_with_go(installation: Installation, folder: Path) -> None:
     go = shutil.which("go")
     if go is None:
         raise CannotInstallError("it is built with Go, and there is no `go` here")
-    module = influxdb.INSTALLATION.recipe["module"]
-    _run([go, "install", module], folder, GOBIN=str(folder))
+    _run([go, "install", installation.recipe["module"]], folder, GOBIN=str(folder))
 
 
 def _install_home_assistant(folder: Path) -> None:

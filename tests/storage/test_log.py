@@ -1,4 +1,5 @@
 import errno
+import os
 import subprocess
 import sys
 import tempfile
@@ -328,3 +329,45 @@ def test_very_long_records_are_records(folder: Path) -> None:
     assert [record.raw for record in contents(folder)] == raws
     seal(folder, FastFiles())
     assert [record.raw for record in contents(folder)] == raws
+
+
+class LyingFiles(ShadowedFiles):
+    """A disk whose sync number `failing` fails once; from then on that file is said to be synced, and is not."""
+
+    def __init__(self, root: Path, failing: int) -> None:
+        super().__init__(root, sys.maxsize)
+        self._failing = failing
+        self._lost: set[int] = set()
+        self._syncs = 0
+
+    def sync(self, descriptor: int) -> None:
+        self._syncs += 1
+        number = os.fstat(descriptor).st_ino
+        if self._syncs == self._failing:
+            self._lost.add(number)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        if number not in self._lost:
+            super().sync(descriptor)
+
+
+@pytest.mark.parametrize("failing", range(2, 9))
+def test_a_sync_that_failed_once_and_then_lies_takes_nothing_that_was_acknowledged(folder: Path, failing: int) -> None:
+    files = LyingFiles(folder / "disk", failing)
+    failures = 0
+    try:
+        with EventLog(folder / "disk", rotate_records=5, files=files) as log:
+            for group in range(4):
+                while True:
+                    try:
+                        log.append(events(group * 3 + 1, 3))
+                        break
+                    except LogNotWritable as error:
+                        assert "Input/output error" in str(error)
+                        failures += 1
+            assert log.next_seq == 13
+        left = files.restart(folder / "left", lambda choices: choices[0])
+    finally:
+        files.close_all()
+    assert failures <= 1
+    EventLog(left, files=FastFiles()).close()
+    assert [record.raw for record in contents(left)] == [one.raw for one in events(1, 12)]

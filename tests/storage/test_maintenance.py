@@ -138,7 +138,7 @@ def test_sealing_while_a_group_fails_takes_what_was_acknowledged(folder: Path) -
         log.append(events(1, 3))
         for place in (1, 2):  # The write, of which half is there, then the sync, of a whole group.
             files.failing = {len(files.done) + place}
-            with pytest.raises(LogNotWritable, match="No space"):
+            with pytest.raises(LogNotWritable, match="disk full"):
                 log.append([event(900, "x" * 500), event(901)])
             assert contents(folder)[2].raw == event(3).raw
             seal(folder, FastFiles())

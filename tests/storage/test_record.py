@@ -41,7 +41,7 @@ def test_a_record_comes_back_as_it_was_given(seq: int, event: Event) -> None:
 def test_a_line_is_documented_json(event: Event) -> None:
     line = encode(7, event)
     told = orjson.loads(line)
-    assert tuple(told) == (*COLUMNS, "crc")
+    assert tuple(told) == ("v", *COLUMNS, "crc")
     assert told["raw"] == event.raw
     covered = line[: line.rindex(b',"crc":')]
     assert told["crc"] == f"{crc32(covered):08x}"

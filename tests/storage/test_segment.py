@@ -4,7 +4,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from homeiq.errors import LogCorrupt
+from homeiq.errors import LogCorrupt, LogTooNew
 from homeiq.storage import segment
 from homeiq.storage.manifest import SegmentName, parse_segment, segment_name
 from homeiq.storage.reader import records_of
@@ -110,7 +110,7 @@ def test_a_newer_format_says_to_update(folder: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(segment, "FORMAT_VERSION", 2)
     name = written(folder, records(1), 77)
     monkeypatch.undo()
-    with pytest.raises(LogCorrupt, match=r"newer homeiq \(format 2\): update homeiq"):
+    with pytest.raises(LogTooNew, match=r"newer homeiq \(format 2\): update homeiq"):
         segment.check_footer(name)
 
 

@@ -13,11 +13,14 @@ from homeiq.storage.maintenance import compact, seal
 from homeiq.storage.manifest import segment_name
 from homeiq.storage.points import points_folder
 from homeiq.storage.record import COLUMNS, Event
-from homeiq.storage.sql import VIEWS, connect, query
+from homeiq.storage.sql import connect, query
+from homeiq.storage.views import VIEWS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from .disks import FastFiles, events, fill
+
+NAMES = [view.name for view in VIEWS if not view.parameter]
 
 RAW = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
@@ -40,8 +43,8 @@ def recorded(data_dir: Path, *events: Event) -> Path:
     return data_dir
 
 
-def state(text: str, raw: str = "{}", event_type: str = "state_changed") -> Event:
-    return Event(1, 2, "home_assistant", "live", event_type, "sensor.a", text, raw)
+def state(text: str | None, raw: str = "{}", event_type: str = "state_changed", time: int = 1) -> Event:
+    return Event(time, 2, "home_assistant", "live", event_type, "sensor.a", text, raw)
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +54,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_all_views_exist_on_an_empty_log(tmp_path: Path) -> None:
     EventLog(tmp_path, files=FastFiles()).close()
-    columns = {view: [row["column_name"] for row in rows(tmp_path, f"DESCRIBE {view}")] for view in VIEWS}
+    columns = {view: [row["column_name"] for row in rows(tmp_path, f"DESCRIBE {view}")] for view in NAMES}
     assert columns["events"] == list(COLUMNS)
-    assert columns["states"] == ["seq", "time", "entity_id", "state", "value", "attributes", "origin"]
+    assert columns["states"] == ["seq", "time", "entity_id", "state", "value", "attributes", "origin", "day"]
     assert columns["points"][:2] == ["measurement", "time"]
     assert columns["points"][-1] == "fields"
-    assert all(rows(tmp_path, f"SELECT count(*) AS n FROM {view}") == [{"n": 0}] for view in VIEWS)
+    assert all(rows(tmp_path, f"SELECT count(*) AS n FROM {view}") == [{"n": 0}] for view in NAMES)
 
 
 NUMBERS = st.from_regex(r"-?([0-9]{0,25}\.?[0-9]{0,25})([eE][+-]?[0-9]{0,4})?", fullmatch=True)
@@ -72,7 +75,7 @@ NUMBERS = st.from_regex(r"-?([0-9]{0,25}\.?[0-9]{0,25})([eE][+-]?[0-9]{0,4})?", 
 @settings(max_examples=40, deadline=None)
 def test_value_is_the_number_that_the_normalizer_reads(folder: Path, texts: list[str]) -> None:
     texts = [text.encode("utf-8", "replace").decode() for text in texts]
-    recorded(folder, *map(state, texts))
+    recorded(folder, *[state(text, time=place) for place, text in enumerate(texts)])
     values = [row["value"] for row in rows(folder, "SELECT value FROM states ORDER BY seq")]
     assert [repr(value) for value in values] == [repr(number_of(text)) for text in texts]
 
@@ -82,7 +85,7 @@ def test_value_is_the_number_that_the_normalizer_reads(folder: Path, texts: list
 @settings(max_examples=30, deadline=None)
 def test_no_raw_text_makes_the_states_fail(folder: Path, raws: list[str], sealed: bool) -> None:
     types = ["state_changed", "state"]
-    recorded(folder, *[state("on", raw, types[place % 2]) for place, raw in enumerate(raws)])
+    recorded(folder, *[state("on", raw, types[place % 2], place) for place, raw in enumerate(raws)])
     if sealed:
         EventLog(folder, files=FastFiles()).close()
         seal(folder, FastFiles())
@@ -94,7 +97,7 @@ def test_attributes_are_json_of_both_kinds_of_state(tmp_path: Path) -> None:
     recorded(
         tmp_path,
         state("on", '{"data":{"new_state":{"attributes":{"a":1.5}}}}'),
-        state("on", '{"attributes":{"a":2}}', "state"),
+        state("on", '{"attributes":{"a":2}}', "state", 2),
         state("on", "{}", "other"),
     )
     assert rows(tmp_path, "SELECT seq, attributes->>'a' AS a FROM states ORDER BY seq") == [
@@ -175,6 +178,12 @@ def test_a_wrong_query_is_answered_in_words(tmp_path: Path) -> None:
         with pytest.raises((UsageError, LogError)) as found:
             query(tmp_path, text)
         assert "Traceback" not in str(found.value)
+
+
+def test_a_name_that_is_nearly_right_is_guessed(tmp_path: Path) -> None:
+    recorded(tmp_path, state("on"))
+    with pytest.raises(UsageError, match="state_history"):
+        query(tmp_path, "SELECT * FROM state_histori")
 
 
 def test_a_statement_without_a_result_has_none(tmp_path: Path) -> None:

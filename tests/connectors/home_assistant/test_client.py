@@ -145,3 +145,22 @@ def test_a_home_without_registries_is_recorded_all_the_same(code: str) -> None:
     heard = listen(home, act)
     assert heard.types() == ["config", *["state"] * 3, "config"]
     assert len(heard.warnings) == (0 if code == "unknown_command" else 5)
+
+
+def test_what_was_dropped_is_asked_for_again() -> None:
+    async def session() -> None:
+        async with large_home(10) as home:
+            settings = HomeAssistantSettings(url=home.url, token=SecretStr("secret"))
+            heard = Heard()
+            connector = HomeAssistantConnector(settings, answer_seconds=0.05, snapshot_seconds=0.05)
+            connector.ask_again()  # nobody is connected: a connection begins with a snapshot anyway
+            listening = asyncio.create_task(connector.listen(heard))
+            await until(lambda: heard.types().count("config") == 2)
+            connector.ask_again()
+            await until(lambda: heard.types().count("config") == 3)
+            assert heard.types().count("entity_registry") == 2
+            assert len(heard.said) == 2, "connected and introduced once"
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    asyncio.run(session())

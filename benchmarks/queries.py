@@ -1,0 +1,186 @@
+"""Questions about a year of a home: homeiq sql, and the same to Home Assistant's own SQLite database with its indexes."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+from ha_database import INDEXES, create
+from homeiq.clock import DAY, from_iso
+from homeiq.storage import segment
+from homeiq.storage.log import EventLog, log_folder
+from homeiq.storage.maintenance import MERGED_RECORDS
+from homeiq.storage.manifest import segment_name
+from homeiq.storage.sql import query
+
+__all__ = ["queries"]
+
+_SENSORS: Final = 200
+_START: Final = from_iso("2025-01-01T00:00:00+00:00")
+_YEAR: Final = 365 * DAY
+_ROUNDS = 3
+
+_EVENTS: Final = """
+SELECT seq, make_timestamptz(micros) AS time, make_timestamptz(micros + 2000) AS received_at,
+    'home_assistant' AS source, 'live' AS origin, 'state_changed' AS event_type, entity_id, state,
+    concat('{{"event_type":"state_changed","data":{{"entity_id":"', entity_id, '","old_state":null,"new_state":{{',
+        '"entity_id":"', entity_id, '","state":"', state, '","attributes":{{"state_class":"measurement",',
+        '"unit_of_measurement":"°C","device_class":"temperature","friendly_name":"', entity_id, '"}},"last_updated":"',
+        make_timestamptz(micros), '","context":{{"id":"', md5(seq::VARCHAR), '","parent_id":null,"user_id":null}}}}}},',
+        '"origin":"LOCAL"}}') AS raw
+FROM (
+    SELECT seq, micros, printf(CASE WHEN n % 4 = 0 THEN 'binary_sensor.s%03d' ELSE 'sensor.s%03d' END, n) AS entity_id,
+        CASE WHEN n % 4 = 0 THEN CASE WHEN (seq // {sensors}) % 2 = 0 THEN 'on' ELSE 'off' END
+            WHEN hash(seq) % 500 = 0 THEN 'unavailable'
+            ELSE printf('%.1f', 15 + n % 10 + 5 * sin(seq / 9000.0) + (hash(seq) % 20) / 10.0) END AS state
+    FROM (
+        SELECT seq, seq % {sensors} AS n, {start} + seq * {step} + (hash(seq + 7) % {step})::BIGINT AS micros
+        FROM range({first}, {last} + 1) AS numbers(seq)
+    )
+)
+ORDER BY time_bucket(INTERVAL 1 DAY, time), entity_id, time
+"""
+"""One segment's records, in the order in which compaction leaves them."""
+
+_NUMBER = "state NOT IN ('unavailable', 'unknown')"
+_DAY_OF = "date(last_updated_ts, 'unixepoch')"
+
+_QUESTIONS: Final[dict[str, tuple[str, str]]] = {
+    "count_by_entity": (
+        "SELECT entity_id, count(*) AS n FROM states GROUP BY 1 ORDER BY 1",
+        "SELECT m.entity_id, count(*) AS n FROM states JOIN states_meta m USING (metadata_id) GROUP BY 1 ORDER BY 1",
+    ),
+    "daily_mean_of_all": (
+        "SELECT entity_id, day, avg(value) AS mean FROM states WHERE value IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2",
+        f"SELECT m.entity_id, {_DAY_OF} AS day, avg(CAST(state AS REAL)) AS mean"
+        f" FROM states JOIN states_meta m USING (metadata_id) WHERE m.entity_id LIKE 'sensor.%' AND {_NUMBER}"
+        " GROUP BY 1, 2 ORDER BY 1, 2",
+    ),
+    "time_in_state_by_day": (
+        "SELECT entity_id, state, day, sum(seconds) AS seconds FROM state_history"
+        " WHERE entity_id LIKE 'binary_sensor.%' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        f"SELECT entity_id, state, {_DAY_OF} AS day, sum(until - last_updated_ts) AS seconds FROM ("
+        "SELECT m.entity_id AS entity_id, state, last_updated_ts,"
+        " lead(last_updated_ts) OVER (PARTITION BY metadata_id ORDER BY last_updated_ts) AS until"
+        " FROM states JOIN states_meta m USING (metadata_id) WHERE m.entity_id LIKE 'binary_sensor.%'"
+        ") GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+    ),
+    "hourly_mean_of_one": (
+        "SELECT time_bucket(INTERVAL 1 HOUR, time) AS hour, avg(value) AS mean FROM states"
+        " WHERE entity_id = 'sensor.s101' AND value IS NOT NULL GROUP BY 1 ORDER BY 1",
+        "SELECT CAST(last_updated_ts / 3600 AS INTEGER) AS hour, avg(CAST(state AS REAL)) AS mean FROM states"
+        " WHERE metadata_id = (SELECT metadata_id FROM states_meta WHERE entity_id = 'sensor.s101')"
+        f" AND {_NUMBER} GROUP BY 1 ORDER BY 1",
+    ),
+    "last_state_of_all": (
+        "SELECT entity_id, arg_max(state, time) AS state FROM states GROUP BY 1 ORDER BY 1",
+        "SELECT m.entity_id, state FROM (SELECT metadata_id, state, max(last_updated_ts) FROM states GROUP BY 1)"
+        " JOIN states_meta m USING (metadata_id) ORDER BY 1",
+    ),
+    "last_day_of_one": (
+        "SELECT time, state FROM states WHERE entity_id = 'sensor.s101' AND time >= '2025-12-31' ORDER BY 1",
+        "SELECT last_updated_ts, state FROM states WHERE metadata_id = (SELECT metadata_id FROM states_meta"
+        " WHERE entity_id = 'sensor.s101') AND last_updated_ts >= unixepoch('2025-12-31') ORDER BY 1",
+    ),
+}
+
+
+def queries(folder: Path, count: int) -> dict[str, Any]:
+    """Make both, ask both in turn, and return seconds and ratios; the answers must have the same number of rows."""
+    log, database = folder / "log", folder / "home-assistant.db"
+    began = time.monotonic()
+    _make(log, database, count)
+    results: dict[str, Any] = {"queried_events": count, "making_them_seconds": time.monotonic() - began}
+    results["making_them_peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    results["queried_log_bytes"] = sum(path.stat().st_size for path in log_folder(log).rglob("*.parquet"))
+    results["queried_ha_bytes"] = database.stat().st_size
+    began = time.monotonic()
+    query(log, "SELECT count(*) FROM states")
+    results["query_first_of_all_seconds"] = time.monotonic() - began
+    for name, (ours, theirs) in _QUESTIONS.items():
+        times: list[tuple[float, float]] = []
+        for _ in range(_ROUNDS):
+            mine, our_rows = _timed(lambda ours=ours: _rows(query(log, ours)))
+            his, their_rows = _timed(lambda theirs=theirs: _sqlite_rows(database, theirs))
+            assert our_rows == their_rows, f"{name}: {our_rows} rows and {their_rows}"
+            times.append((mine, his))
+        results[f"query_{name}_seconds"] = statistics.median(mine for mine, _ in times)
+        results[f"query_{name}_ha_seconds"] = statistics.median(his for _, his in times)
+        results[f"query_{name}_ratio"] = statistics.median(his / mine for mine, his in times)
+    return results
+
+
+def _timed(ask: Callable[[], int]) -> tuple[float, int]:
+    began = time.monotonic()
+    rows = ask()
+    return time.monotonic() - began, rows
+
+
+def _rows(table: pa.Table | None) -> int:
+    return table.num_rows if table is not None else -1
+
+
+def _sqlite_rows(path: Path, question: str) -> int:
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA cache_size=-16384")  # as Home Assistant has it
+    rows = len(database.execute(question).fetchall())
+    database.close()
+    return rows
+
+
+def _make(log: Path, path: Path, count: int) -> None:
+    EventLog(log).close()  # an empty tail, which is replaced by one after the last segment
+    for tail in log_folder(log).glob("tail-*"):
+        tail.unlink()
+    database = create(path, indexes=False)
+    database.execute("PRAGMA synchronous=OFF")
+    numbers: dict[str, int] = {}
+    for table, first, last in _segments(count):
+        day = table["received_at"][0].as_py().date()
+        segment_path = log_folder(log) / f"date={day}" / segment_name(first, last, 1)
+        segment_path.parent.mkdir(exist_ok=True)
+        segment_path.write_bytes(segment.write(table, first, last))
+        _insert(database, table, numbers)
+        if last % 1_000_000 == 0:
+            print(f"{last:,} of {count:,} events made", file=sys.stderr)
+    (log_folder(log) / f"tail-{count + 1:020}.ndjson").touch()
+    database.executemany("INSERT INTO states_meta VALUES (?, ?)", [(number, name) for name, number in numbers.items()])
+    database.execute("INSERT INTO state_attributes VALUES (1, 1, '{}')")
+    database.executescript(INDEXES + "PRAGMA wal_checkpoint(TRUNCATE);")
+    database.close()
+
+
+def _segments(count: int) -> Iterator[tuple[pa.Table, int, int]]:
+    with duckdb.connect() as maker:
+        maker.execute("SET TimeZone = 'UTC'")
+        for first in range(1, count + 1, MERGED_RECORDS):
+            last = min(first + MERGED_RECORDS - 1, count)
+            text = _EVENTS.format(sensors=_SENSORS, start=_START, step=_YEAR // (count + 1), first=first, last=last)
+            yield maker.sql(text).to_arrow_table().cast(segment.SCHEMA), first, last
+
+
+def _insert(database: sqlite3.Connection, table: pa.Table, numbers: dict[str, int]) -> None:
+    """Insert a segment's states in the order of time, as Home Assistant had."""
+    table = table.select(["seq", "time", "entity_id", "state"]).sort_by("seq")
+    names = [numbers.setdefault(name, len(numbers) + 1) for name in table["entity_id"].to_pylist()]
+    stamps = table["time"].cast(pa.int64()).to_pylist()
+    seqs, states = table["seq"].to_pylist(), table["state"].to_pylist()
+    rows = (
+        (seq, state, time / 1e6, seq - _SENSORS if seq > _SENSORS else None, seq.to_bytes(16, "big"), number)
+        for seq, state, time, number in zip(seqs, states, stamps, names, strict=True)
+    )
+    database.execute("BEGIN")
+    database.executemany(
+        "INSERT INTO states (state_id, state, last_updated_ts, old_state_id, attributes_id, origin_idx, context_id_bin,"
+        " metadata_id) VALUES (?,?,?,?,1,0,?,?)",
+        rows,
+    )
+    database.execute("COMMIT")

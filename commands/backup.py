@@ -1,0 +1,84 @@
+"""`homeiq backup` and `homeiq restore`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from ..errors import LogLocked
+from ..storage.backup import back_up
+from ..storage.files import LockHeld, locked
+from ..storage.log import require_log
+from ..storage.places import place_of
+from ..storage.restore import restore as restore_log
+from .terminal import print_json, print_line, say
+
+__all__ = ["backup", "restore"]
+
+_LINE_SECONDS = 10.0
+
+
+def backup(data_dir: Path, destination: str, *, check: bool, as_json: bool) -> None:
+    """Bring the backup up to now; end with exit code 1 if anything was found damaged. Raises HomeiqError."""
+    require_log(data_dir)
+    place = place_of(destination)
+    began = time.monotonic()
+    try:
+        with locked(data_dir / "BACKUP", "homeiq backup"):
+            report = back_up(data_dir, place, check=check, watch=_Watch("copied").show)
+    except LockHeld as error:
+        raise LogLocked("another backup is still running", hint=f"wait for it ({error.holder})") from None
+    facts = asdict(report) | {"place": place.shown, "seconds": round(time.monotonic() - began, 3)}
+    if as_json:
+        print_json(facts)
+    else:
+        for sentence in report.findings:
+            say(sentence)
+        print_line(
+            f"{place.shown} holds the log up to record {report.last_seq:,}: copied {report.copied:,} files "
+            f"({report.copied_bytes / 1e6:,.1f} MB), removed {report.removed:,} superseded, {facts['seconds']:,.1f} s"
+        )
+    if report.findings:
+        raise SystemExit(1)
+
+
+def restore(source: str, data_dir: Path, as_json: bool) -> None:
+    """Bring a log back; end with exit code 1 if not all of it came. Raises HomeiqError."""
+    place = place_of(source)
+    report = restore_log(place, data_dir, watch=_Watch("restored").show)
+    if as_json:
+        print_json(asdict(report) | {"place": place.shown, "data_dir": str(data_dir)})
+    else:
+        for sentence in report.findings:
+            say(sentence)
+        print_line(
+            f"restored the log up to record {report.last_seq:,} into {data_dir}: "
+            f"{report.files:,} files, {report.bytes / 1e6:,.1f} MB"
+        )
+    if report.findings:
+        raise SystemExit(1)
+
+
+class _Watch:
+    """Progress on stderr: a line that is written over on a terminal, else a line every 10 s."""
+
+    def __init__(self, verb: str) -> None:
+        self._verb = verb
+        self._began = self._said = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+
+    def show(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._said < (0.5 if self._terminal else _LINE_SECONDS):
+            return
+        self._said = now
+        rate = done / (now - self._began)
+        left = (total - done) / rate if rate else 0.0
+        text = f"{self._verb} {done / 1e6:,.0f} of {total / 1e6:,.0f} MB, {rate / 1e6:,.1f} MB/s, {left:,.0f} s left"
+        if self._terminal:
+            sys.stderr.write(f"\r{text}\x1b[K" if done < total else "\r\x1b[K")
+            sys.stderr.flush()
+        else:
+            say(text)
