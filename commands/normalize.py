@@ -175,7 +175,7 @@ def _of_file(file: Path, today: Normalizers, normalizer: Normalizer) -> tuple[Ho
 def _read(file: Path) -> Iterable[Record]:
     try:
         content = file.read_bytes()
-        if content.startswith(b'{"seq":'):
+        if content.startswith((b'{"seq":', b'{"v":')):  # a line of a tail
             return [decode(line) for line in lines_of(content)]
         events = events_of(content, "live", SystemClock().now())
     except OSError as error:

@@ -125,7 +125,7 @@ def _print_recorder(recorder: dict[str, Any] | None) -> None:
             f"recorder   runs; record {recorder['durable_seq']:,} is durable, {recorder['dropped']:,} were dropped"
         )
     for source in recorder.get("sources", []):
-        since = f" since {to_iso(source['since'])[:19]}Z" if source.get("since") else ""
+        since = f" since {source['since'][:19]}Z" if source.get("since") else ""
         words = f"connected{since}" if source["connected"] else f"not connected{since}: {source['reason']}"
         print_line(f"  {source['name']:<20} {words}; {source['events']:,} events")
         for warning in source.get("warnings", []):

@@ -32,6 +32,7 @@ def test_recorded_once_verbatim_and_projected_exactly(
     ) as homeiq:
         process = homeiq.start("run")
         wait_for("the recorder to be connected", homeiq.connected)
+        assert "connected since 20" in homeiq.run("status").stdout
         subscriber = Subscriber()
         replayed = []
 
