@@ -56,8 +56,8 @@ def corpus_log(sample: list[bytes], data_dir: Path, count: int) -> dict[str, Any
     with EventLog(data_dir) as log:
         shift = 0
         while written < count:
-            moved = [moved(frame, shift) for frame in sample] if shift else sample
-            events = events_of(moved)[: count - written]
+            some = [moved(frame, shift) for frame in sample] if shift else sample
+            events = events_of(some)[: count - written]
             for start in range(0, len(events), _GROUP):
                 log.append(events[start : start + _GROUP])
             written += len(events)
