@@ -47,8 +47,10 @@ _ENDING_SECONDS = 5.0
 
 
 def usual_jobs(events: int) -> int:
-    """Return how many workers suit a replay of so many records on this machine: a core is kept for this process, and one for
-    the target. With two cores they do not pay: measured, 0.39 and 0.40 of a plain client's speed with one, 0.43 without.
+    """Return how many workers suit a replay of so many records on this machine.
+
+    A core is kept for this process, and one for the target. With two cores workers do not pay: measured, 0.39 and 0.40 of a
+    plain client's speed with one, 0.43 without.
     """
     if events < _FEW:
         return 0
