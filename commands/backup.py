@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,11 +13,9 @@ from ..storage.files import LockHeld, locked
 from ..storage.log import require_log
 from ..storage.places import place_of
 from ..storage.restore import restore as restore_log
-from .terminal import print_json, print_line, say
+from .terminal import Display, print_json, print_line, say
 
 __all__ = ["backup", "restore"]
-
-_LINE_SECONDS = 10.0
 
 
 def backup(data_dir: Path, destination: str, *, check: bool, as_json: bool) -> None:
@@ -26,8 +24,8 @@ def backup(data_dir: Path, destination: str, *, check: bool, as_json: bool) -> N
     place = place_of(destination)
     began = time.monotonic()
     try:
-        with locked(data_dir / "BACKUP", "homeiq backup"):
-            report = back_up(data_dir, place, check=check, watch=_Watch("copied").show)
+        with locked(data_dir / "BACKUP", "homeiq backup"), Display() as display:
+            report = back_up(data_dir, place, check=check, watch=_progress("copied", display))
     except LockHeld as error:
         raise LogLocked("another backup is still running", hint=f"wait for it ({error.holder})") from None
     facts = asdict(report) | {"place": place.shown, "seconds": round(time.monotonic() - began, 3)}
@@ -47,7 +45,8 @@ def backup(data_dir: Path, destination: str, *, check: bool, as_json: bool) -> N
 def restore(source: str, data_dir: Path, as_json: bool) -> None:
     """Bring a log back; end with exit code 1 if not all of it came. Raises HomeiqError."""
     place = place_of(source)
-    report = restore_log(place, data_dir, watch=_Watch("restored").show)
+    with Display() as display:
+        report = restore_log(place, data_dir, watch=_progress("restored", display))
     if as_json:
         print_json(asdict(report) | {"place": place.shown, "data_dir": str(data_dir)})
     else:
@@ -61,24 +60,12 @@ def restore(source: str, data_dir: Path, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-class _Watch:
-    """Progress on stderr: a line that is written over on a terminal, else a line every 10 s."""
+def _progress(verb: str, display: Display) -> Callable[[int, int], None]:
+    """Return what shows how many bytes are done, of how many."""
 
-    def __init__(self, verb: str) -> None:
-        self._verb = verb
-        self._began = self._said = time.monotonic()
-        self._terminal = sys.stderr.isatty()
-
-    def show(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._said < (0.5 if self._terminal else _LINE_SECONDS):
-            return
-        self._said = now
-        rate = done / (now - self._began)
+    def show(done: int, total: int) -> None:
+        rate = done / display.seconds
         left = (total - done) / rate if rate else 0.0
-        text = f"{self._verb} {done / 1e6:,.0f} of {total / 1e6:,.0f} MB, {rate / 1e6:,.1f} MB/s, {left:,.0f} s left"
-        if self._terminal:
-            sys.stderr.write(f"\r{text}\x1b[K" if done < total else "\r\x1b[K")
-            sys.stderr.flush()
-        else:
-            say(text)
+        display.line(f"{verb} {done / 1e6:,.0f} of {total / 1e6:,.0f} MB, {rate / 1e6:,.1f} MB/s, {left:,.0f} s left")
+
+    return show

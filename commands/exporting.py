@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
 from ..clock import SystemClock
 from ..connectors.lines import line_of
@@ -18,13 +18,11 @@ from ..errors import LogCorrupt, LogError, UsageError
 from ..replayer.replay import home_zone
 from ..storage.log import require_log
 from ..storage.reader import LogReader
-from ..storage.record import HOUSEKEEPING, Record
+from ..storage.record import BLANKS, Record
 from .terminal import say
 from .times import parse_time
 
 __all__ = ["ExportOptions", "export"]
-
-_BLANK: Final = HOUSEKEEPING + "blank"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ def _wanted(data_dir: Path, options: ExportOptions) -> Iterator[list[Record]]:
         found = [
             record
             for record in records
-            if record.event_type != _BLANK
+            if record.event_type not in BLANKS
             and (start is None or record.time >= start)
             and (end is None or record.time < end)
             and (entity is None or (record.entity_id is not None and entity.match(record.entity_id)))

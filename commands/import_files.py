@@ -16,8 +16,7 @@ import pyarrow.parquet as pq
 from ..connectors.lines import checked_event, event_of_line
 from ..connectors.pushed import Refused
 from ..errors import UsageError
-from ..storage.agreement import BLANKS
-from ..storage.record import Event
+from ..storage.record import BLANKS, Event
 from ..storage.spool import Bad
 
 __all__ = ["ndjson_events", "parquet_events"]

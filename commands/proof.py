@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -16,18 +14,18 @@ from ..replayer.audit import Difference, Findings, audit, plan
 from ..replayer.scope import Scope
 from ..settings import Settings
 from ..storage.log import require_log
-from .terminal import print_json, print_line, say
+from .terminal import Display, print_json, print_line
 
 __all__ = ["example_text", "prove", "show_plan"]
 
-_LINE_SECONDS = 10.0
 _SHOWN_FIELDS = 6
 
 
 def show_plan(settings: Settings, scope: Scope, *, to: str = "", as_json: bool) -> None:
     """Print what a replay would change. Raises HomeiqError."""
     require_log(settings.data_dir)
-    findings = plan(settings, scope, to=to, watch=_Watch().show)
+    with Display() as display:
+        findings = plan(settings, scope, to=to, watch=lambda so_far: _show(so_far, display))
     if as_json:
         print_json(_as_json(findings))
         return
@@ -41,7 +39,8 @@ def show_plan(settings: Settings, scope: Scope, *, to: str = "", as_json: bool) 
 def prove(settings: Settings, scope: Scope, *, to: str = "", as_json: bool) -> None:
     """Print whether the target equals f(log); end with exit code 1 if it does not. Raises HomeiqError."""
     require_log(settings.data_dir)
-    findings = audit(settings, scope, to=to, watch=_Watch().show)
+    with Display() as display:
+        findings = audit(settings, scope, to=to, watch=lambda so_far: _show(so_far, display))
     if as_json:
         print_json(_as_json(findings))
     else:
@@ -69,26 +68,10 @@ def _verdict(findings: Findings) -> str:
     return "; ".join([*parts, *findings.problems])
 
 
-class _Watch:
-    """Progress on stderr: a line that is written over on a terminal, else a line every 10 s."""
-
-    def __init__(self) -> None:
-        self._began = self._said = time.monotonic()
-        self._terminal = sys.stderr.isatty()
-
-    def show(self, findings: Findings) -> None:
-        now = time.monotonic()
-        if now - self._said < (0.5 if self._terminal else _LINE_SECONDS):
-            return
-        self._said = now
-        done, total = findings.windows_done, findings.windows
-        left = (now - self._began) / done * (total - done) if done else 0.0
-        text = f"compared {done}/{total} windows, {left:,.0f} s left"
-        if self._terminal:
-            sys.stderr.write(f"\r{text}\x1b[K" if done < total else "\r\x1b[K")
-            sys.stderr.flush()
-        else:
-            say(text)
+def _show(findings: Findings, display: Display) -> None:
+    done, total = findings.windows_done, findings.windows
+    left = display.seconds / done * (total - done) if done else 0.0
+    display.line(f"compared {done}/{total} windows, {left:,.0f} s left")
 
 
 def _as_json(findings: Findings) -> dict[str, Any]:

@@ -17,20 +17,28 @@ _TERMINAL_SECONDS = 0.1
 
 
 class Display:
-    """Progress of long work on stderr: one line that changes on a terminal, else a line each 10 s."""
+    """Progress of long work on stderr: one line that changes on a terminal, else a line each 10 s. A context ends it."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._began = self._said = time.monotonic()
 
+    @property
+    def seconds(self) -> float:
+        """How long the work has taken so far: more than 0."""
+        return max(1e-6, time.monotonic() - self._began)
+
     def show(self, what: str, share: float) -> None:
         """Say how far it is; `share` is 0 … 1, 0 where that is not known."""
+        seconds = self.seconds
+        self.line(f"{share:.0%}, {what}, {seconds / share - seconds:,.0f} s left" if share > 0.01 else what)
+
+    def line(self, text: str) -> None:
+        """Say it, unless something was said a moment ago."""
         now = time.monotonic()
         if now - self._said < (_TERMINAL_SECONDS if self._terminal else _LINE_SECONDS):
             return
         self._said = now
-        seconds = now - self._began
-        text = f"{share:.0%}, {what}, {seconds / share - seconds:,.0f} s left" if share > 0.01 else what
         if self._terminal:
             sys.stderr.write(f"\r\x1b[K{text[:79]}")
             sys.stderr.flush()
@@ -41,6 +49,13 @@ class Display:
         """Leave the line."""
         if self._terminal:
             sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.end()
 
 
 class _Format(logging.Formatter):

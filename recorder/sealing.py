@@ -39,9 +39,8 @@ class Sealer:
         try:
             await self._seal_if_due()
         except asyncio.CancelledError:
-            _log.debug(
-                "the recorder stops, and so does sealing"
-            )  # the scheduler would call it an error, with a traceback
+            # The scheduler would call it an error, with a traceback.
+            _log.debug("the recorder stops, and so does sealing")
 
     async def _seal_if_due(self) -> None:
         """Seal the tails behind the present one when they hold a segment's worth, have become old, or the disk is full."""

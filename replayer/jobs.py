@@ -129,9 +129,8 @@ class Worker(Maker):
             self._process = subprocess.Popen(
                 [sys.executable, "-c", command], stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
             )
-        ours.send(
-            (settings, {one.name: one.source for one in normalizers}, upto)
-        )  # not as arguments, which others may see
+        # Not as arguments, which others may see.
+        ours.send((settings, {one.name: one.source for one in normalizers}, upto))
 
     @property
     def pid(self) -> int:

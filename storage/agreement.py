@@ -10,12 +10,9 @@ from typing import Any
 
 from ..clock import from_iso
 from ..verbatim import loads, storable
-from .record import GONE, HOUSEKEEPING, Record
+from .record import BLANKS, HOUSEKEEPING, Record
 
-__all__ = ["BLANKS", "disagreement", "is_blank"]
-
-BLANKS = frozenset({GONE, HOUSEKEEPING + "blank"})
-"""Event types of rows that keep the place of a record whose content is gone: expired or forgotten, or damaged on disk."""
+__all__ = ["disagreement", "is_blank"]
 
 
 def is_blank(record: Record) -> bool:

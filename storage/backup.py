@@ -22,7 +22,7 @@ from .log import log_id, require_log
 from .manifest import SegmentName, parse_segment, parse_tail, tail_name
 from .places import FolderPlace, Place
 from .reader import LogFiles, list_files
-from .record import Record, decode, encode
+from .record import BLANKS, Record, decode, encode
 from .tail import lines_of, read_tail
 
 __all__ = ["BackupReport", "Watch", "back_up", "segments_of", "tails_of"]
@@ -142,7 +142,7 @@ class _Run:
                 f"{self.place.shown} reaches to record {reach}, this log to {end} only",
                 hint="this data folder is older than its backup: restore from there, or name another place",
             )
-        mine = {record.seq: record for record in tails if not record.event_type.endswith("blank")}
+        mine = {record.seq: record for record in tails if record.event_type not in BLANKS}
         for record in theirs:
             if mine.get(record.seq, record) != record:
                 raise BackupRefused(

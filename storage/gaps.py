@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from ..clock import SECOND
 from ..verbatim import loads
-from .record import EXPIRED, FORGOTTEN, GONE, HOUSEKEEPING, Event, Record
+from .record import BLANKS, EXPIRED, FORGOTTEN, HOUSEKEEPING, Event, Record
 
 __all__ = [
     "DEAD_AFTER",
@@ -43,7 +43,7 @@ __all__ = [
 RECORDER: Final = "recorder"
 """The `source` of what the recorder says of itself."""
 
-_NO_SIGN: Final = frozenset({GONE, HOUSEKEEPING + "blank", EXPIRED, FORGOTTEN})
+_NO_SIGN: Final = BLANKS | {EXPIRED, FORGOTTEN}
 """Rows that keep a place, and words of whoever works on the log: no sign that the recorder lived."""
 
 DEAD_AFTER: Final = 150 * SECOND

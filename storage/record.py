@@ -29,6 +29,7 @@ __all__ = [
     "EXPIRED",
     "FORGOTTEN",
     "GONE",
+    "BLANKS",
     "Event",
     "Record",
     "encode",
@@ -54,7 +55,7 @@ ORIGIN_RANK: Final[dict[str, int]] = {origin: len(ORIGINS) - place for place, or
 HOUSEKEEPING: Final = "homeiq_"
 """Event types that begin so are the recorder's own words about itself: connections, heartbeats, clock jumps, blanks."""
 
-_VERSION = re.compile(rb'\{"v":(\d{1,9}),')
+
 LOST: Final = "lost"
 """The records `first` … `last`, which readers may have seen, were lost from the disk and are blank rows now."""
 
@@ -65,6 +66,10 @@ FORGOTTEN: Final = HOUSEKEEPING + "forgotten"
 GONE: Final = "blank"
 """The event type of a row that keeps the place of a record that has expired or was forgotten."""
 
+BLANKS: Final = frozenset({GONE, HOUSEKEEPING + "blank"})
+"""Event types of rows that keep the place of a record whose content is gone: expired or forgotten, or damaged on disk."""
+
+_VERSION = re.compile(rb'\{"v":(\d{1,9}),')
 _CRC_LENGTH = len(b',"crc":"00000000"}')
 
 

@@ -21,13 +21,12 @@ import pyarrow.compute as pc
 from ..clock import DAY
 from ..retention import RetentionSettings
 from . import segment
-from .agreement import BLANKS
 from .files import Files, locked
 from .log import log_folder
 from .maintenance import retire, retire_superseded, seal_tails, write_segment
 from .manifest import SegmentName, parse_segment
 from .reader import list_files
-from .record import COLUMNS, GONE, blank
+from .record import BLANKS, COLUMNS, GONE, blank
 from .vanished import Key, never_expires, runs_of
 
 __all__ = ["Note", "Removed", "Rules", "expire", "forget", "rules_of"]

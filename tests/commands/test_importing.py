@@ -160,6 +160,16 @@ def test_export_filters(tmp_path: Path) -> None:
     assert exported("--since", "2026-11-23T15:48:33.184490+00:00") == ["polled"]
 
 
+def test_a_row_of_which_only_the_place_is_left_is_not_exported(tmp_path: Path) -> None:
+    with EventLog(tmp_path) as log:
+        log.append([LIVE, Event(NOW + 5, NOW, "weather", "live", "polled", None, None, "{}")])
+    assert run(tmp_path, "forget", "--entity", "light.a", "--yes").exit_code == 0
+    kept = [r.event_type for records in read_everything(tmp_path) for r in records]
+    assert "blank" in kept
+    lines = run(tmp_path, "export").stdout.splitlines()
+    assert [json.loads(line)["event_type"] for line in lines] == [what for what in kept if what != "blank"]
+
+
 @pytest.mark.parametrize("form", ["ndjson", "parquet", "home-assistant"])
 def test_a_file_that_is_not_there_or_of_another_kind_is_said_in_a_sentence(form: str, tmp_path: Path) -> None:
     result = run(tmp_path, "import", form, str(tmp_path / "none"))
