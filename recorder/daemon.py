@@ -210,6 +210,7 @@ class Recorder:
 
     def _schedule(self) -> AsyncIOScheduler:
         scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None})
+        logging.getLogger("apscheduler.executors.default").addFilter(_is_an_error)
         scheduler.add_job(self._heartbeat, "interval", seconds=self._settings.heartbeat_seconds)
         scheduler.add_job(
             self.health.measure_disk, "interval", seconds=MEASURE_SECONDS, next_run_time=datetime.now(UTC)
@@ -263,6 +264,11 @@ class Recorder:
 
     async def _status(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         return self.status()
+
+
+def _is_an_error(said: logging.LogRecord) -> bool:
+    """Tell whether what the scheduler says is one; it says so too of a job that is cancelled at an orderly stop."""
+    return not (said.exc_info and isinstance(said.exc_info[1], asyncio.CancelledError))
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]] | Sequence[asyncio.Future[None]]) -> None:

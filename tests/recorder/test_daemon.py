@@ -1,12 +1,15 @@
-"""The recorder's own jobs when the clock jumps."""
+"""The recorder's own jobs: when the clock jumps, and at its end."""
 
 import asyncio
+import logging
+import threading
 from pathlib import Path
 
 import orjson
 import pytest
 from homeiq.clock import SECOND, SystemClock
 from homeiq.recorder.daemon import Recorder
+from homeiq.recorder.disk import Disk
 from homeiq.settings import RecordingSettings
 from homeiq.storage.reader import LogReader
 
@@ -56,3 +59,27 @@ def test_a_clock_that_jumps_is_recorded_and_stops_nothing(
     assert jump["seconds"] == pytest.approx(seconds, abs=1)
     after = [record for record in records if record.event_type == "homeiq_heartbeat"]
     assert len(after) >= 5
+
+
+def test_a_job_that_is_under_way_at_the_stop_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def measure(disk: Disk, durable_seq: int) -> None:
+        begun.set()
+        go_on.wait(30)
+
+    monkeypatch.setattr(Disk, "_measure", measure)
+
+    async def session() -> None:
+        recorder = Recorder(tmp_path, RecordingSettings(), [], clock=SystemClock())
+        running = asyncio.create_task(recorder.run())
+        assert await asyncio.to_thread(begun.wait, 30)
+        recorder.stop()
+        await running
+        go_on.set()
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(session())
+    assert [said.getMessage() for said in caplog.records] == []
