@@ -41,7 +41,8 @@ def _findings(recorder: dict[str, Any]) -> list[Finding]:
             code = "recorder-hears-nothing" if reason.startswith("no event came") else "recorder-not-ready"
             findings.append(Finding(code, "wrong", reason, ("homeiq status", "curl -s http://127.0.0.1:8002/ready")))
     if recorder["dropped"]:
-        words = f"{count(recorder['dropped'], 'event')} had to be dropped since the recorder's start: the disk did not keep up"
+        dropped = count(recorder["dropped"], "event")
+        words = f"{dropped} had to be dropped since the recorder's start: the disk did not keep up"
         findings.append(Finding("events-dropped", "attention", words, ("homeiq gaps", "homeiq backfill --since 1d")))
     if recorder["version"] != version("homeiq"):
         words = f"the recorder that runs is homeiq {recorder['version']}, and this is {version('homeiq')}"
