@@ -323,8 +323,8 @@ CATALOGUE: Final[dict[str, Explained]] = {
 def page() -> str:
     """Return the page of the documentation."""
     parts = [
-        "# What `homeiq doctor` finds\n\nMade from `doctor/catalogue.py`. Each finding is *wrong* (exit code 1: something is"
-        " not recorded or not written, or can't be), needs *attention*, or says what works.\n"
+        "# What `homeiq doctor` finds\n\nMade from `doctor/catalogue.py`. Each finding is *wrong* (exit code 1: something"
+        " is not recorded or not written, or can't be), needs *attention*, or says what works.\n"
     ]
     for code, explained in CATALOGUE.items():
         parts.append(f"## {code}\n\n{explained.means}\n\n**Why:** {explained.why}\n\n**What to do:** {explained.do}\n")

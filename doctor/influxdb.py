@@ -73,24 +73,27 @@ def _look(case: Case, name: str, settings: TargetSettings) -> _Look:
 
 def _look_at_files(case: Case, look: _Look, settings: TargetSettings) -> None:
     if settings.kind == "embedded":
-        place = points_folder(case.data_dir)
+        place = folder = points_folder(case.data_dir)
         look.say("kind", f"no InfluxDB is set: points are kept in {place}, for homeiq sql", place=str(place))
         present = any(place.glob("*/date=*/*.parquet"))
     else:
         place = settings.path or Path()
+        folder = place.parent
         look.say("kind", f"line protocol, written to {place}", place=str(place))
-        present = place.exists() and place.stat().st_size > 0
-    writable = os.access(_existing(place), os.W_OK)
+        present = place.is_file() and place.stat().st_size > 0
+    writable = _is_writable(folder) and (not place.exists() or os.access(place, os.W_OK))
     look.say("write allowed", "yes" if writable else "no", writable=writable)
     look.say("data", "present" if present else "none yet", present=present)
     if not writable:
-        look.find("target-not-writable", "wrong", f"{place} cannot be written", f"sudo chown -R $USER {place.parent}")
+        look.find("target-not-writable", "wrong", f"{place} cannot be written", f"ls -ld {place} {place.parent}", "id")
     else:
         look.find("target-writable", "good", f"points can be written to {place}")
 
 
-def _existing(path: Path) -> Path:
-    return next(one for one in (path, *path.parents) if one.exists())
+def _is_writable(folder: Path) -> bool:
+    """Tell whether files can be made in a folder, or the folder itself where it is not there yet."""
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def _look_at_influxdb(case: Case, look: _Look, settings: TargetSettings) -> None:
