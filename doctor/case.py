@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from ..clock import Clock, SystemClock
 from ..errors import HomeiqError, LogError
@@ -83,6 +83,8 @@ class Case:
         self.clock = clock or SystemClock()
         self.limits = limits or Limits()
         self.now = self.clock.now()
+        self._lock = threading.Lock()
+        self._others: dict[str, Once[Any]] = {}
         self.recorder: Once[dict[str, Any] | None] = Once(self._recorder)
         """The running recorder's live facts, None where none runs; `problem` where it does not answer."""
         self.log: Once[LogFacts | None] = Once(self._log)
@@ -91,6 +93,12 @@ class Case:
             name: Once(partial(projection_of, settings, name)) for name in settings.all_targets()
         }
         """By the name of a target, what the ledger says of it. Raises HomeiqError."""
+
+    def once(self, key: str, make: Callable[[], T]) -> T:
+        """Return what `make` made when it was asked for under this key first."""
+        with self._lock:
+            one: Once[Any] = self._others.setdefault(key, Once(make))
+        return cast(T, one())
 
     @property
     def data_dir(self) -> Path:

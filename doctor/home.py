@@ -24,7 +24,7 @@ from ..settings import HomeAssistantSettings
 from .case import Case
 from .finding import Finding, Result, Section
 from .gap_facts import known_entities, longest_gap
-from .words import length
+from .words import length, moment
 
 __all__ = ["SKEW_SECONDS", "Home", "check"]
 
@@ -64,7 +64,15 @@ def check(case: Case) -> Result:
         home = asyncio.run(_ask(settings, entities, case))
     except HomeiqError as error:
         return Result((_unreachable(error, settings),))
-    return Result((*_findings(case, home),), (_section(home, settings),), tuple(home.unanswered))
+    return Result((*_findings(case, home),), (_section(home, settings),), (*home.unanswered, *_unseen(case)))
+
+
+def _unseen(case: Case) -> list[str]:
+    """Say from when on gaps are known here."""
+    facts = case.log()
+    if facts is None or facts.looked_at > facts.end - facts.first_seq or case.limits.full:
+        return []
+    return [f"gaps that ended before {moment(facts.since)} (homeiq gaps lists all)"]
 
 
 _NEW_TOKEN: Final = (

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from ..clock import DAY, SECOND
 from ..errors import LogCorrupt
 from ..recorder.disk import bytes_per_record, log_size
 from ..storage import segment
@@ -22,6 +23,10 @@ from .log_facts import LogFacts
 from .words import count, length, size
 
 __all__ = ["check"]
+
+_MANY_DAYS: Final = 3_650.0
+_LEAST_MICROSECONDS: Final = 3_600 * SECOND
+"""A younger log tells no rate: its first snapshot would count as the usual."""
 
 _SOON_DAYS: Final = 30.0
 _VERY_SOON_DAYS: Final = 2.0
@@ -111,9 +116,14 @@ def _room(case: Case, facts: LogFacts) -> tuple[list[Finding], list[tuple[str, s
     system = os.statvfs(case.data_dir)
     free = system.f_bavail * system.f_frsize
     sizes = log_size(case.data_dir)
-    growth = bytes_per_record(case.data_dir, sizes, facts.end) * facts.last_day
+    young = facts.began is None or case.now - facts.began < _LEAST_MICROSECONDS
+    a_day = 0.0 if young else facts.per_second(case.now, facts.last_day, DAY) * 86_400
+    growth = bytes_per_record(case.data_dir, sizes, facts.end) * a_day
     days = free / growth if growth else None
-    rate = f"it grows by {size(growth)} a day: room for {days:,.0f} days" if days is not None else "it does not grow"
+    rate = "how fast it grows is not known yet" if young else "it does not grow"
+    if days is not None:
+        room = f"{days:,.0f} days" if days < _MANY_DAYS else "more than 10 years"
+        rate = f"it grows by {size(growth)} a day: room for {room}"
     lines = [("disk", f"the log has {size(sizes.total)}, {size(free)} are free; {rate}")]
     said = {"log_bytes": sizes.total, "free_bytes": free, "bytes_per_day": round(growth), "days_left": days}
     if not os.access(log_folder(case.data_dir), os.W_OK) and case.recorder() is None:

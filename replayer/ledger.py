@@ -21,7 +21,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import LogNotWritable
@@ -77,11 +77,15 @@ class Ledger:
                 f"{path.as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None, check_same_thread=False
             )
             (version,) = ledger._database.execute("PRAGMA user_version").fetchone()
-            known = version == VERSION and ledger._database.execute(
-                "SELECT 1 FROM target WHERE name = ?", (target,)
-            ).fetchone()
+            known = (
+                version == VERSION
+                and ledger._database.execute("SELECT 1 FROM target WHERE name = ?", (target,)).fetchone()
+            )
         except sqlite3.Error as error:
-            raise LogNotWritable(f"the ledger cannot be read: {error}", place=str(path)) from None
+            with suppress(AttributeError):
+                ledger.close()
+            hint = f"move {path} away: it is made anew from log and target"
+            raise LogNotWritable(f"the ledger cannot be read ({error})", hint=hint, place=str(path)) from None
         if known:
             return ledger
         ledger.close()

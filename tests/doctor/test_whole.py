@@ -100,7 +100,7 @@ def test_a_disk_that_is_full_or_will_be(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, free: int, code: str, severity: str
 ) -> None:
     monkeypatch.setattr(os, "statvfs", lambda path: System(free, 1))
-    monkeypatch.setattr(whole, "bytes_per_record", lambda *sizes: 150_000.0)  # 330 events a day
+    monkeypatch.setattr(whole, "bytes_per_record", lambda *sizes: 6_250.0)  # 330 events an hour
     assert look(data_dir)[code].severity == severity
 
 
