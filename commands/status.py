@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..clock import DAY, to_iso, window_of
-from ..doctor.frozen import frozen_in
-from ..doctor.projection import projection_of, stale_reasons
 from ..errors import LogError
 from ..recorder.control import ask
 from ..replayer.failures import sentence_in
 from ..replayer.ledger import Ledger
 from ..replayer.normalizers.registry import fingerprint, normalizers_of, problems_of, with_retired
-from ..replayer.replay import open_target
+from ..replayer.replay import open_target, target_is_followed
 from ..settings import Settings
 from ..storage.log import require_log
+from ..storage.reader import LogReader
 from .terminal import print_json, print_line
 
 __all__ = ["dead_letters", "status"]
@@ -47,32 +47,44 @@ def _recorder(data_dir: Path) -> dict[str, Any] | None:
 
 
 def _target(settings: Settings, name: str) -> dict[str, Any]:
-    found = projection_of(settings, name)
-    said: dict[str, Any] = {
-        "name": found.target,
-        "title": found.title,
-        "followed": found.followed,
-        "log_end": found.log_end,
-        "projected_to": found.position,
-        "behind": found.behind,
-        "windows": len(found.windows),
-        "dead_letters": found.dead_letters,
-        "failing": [asdict(failing) for failing in found.failing],
-    }
-    frozen: dict[str, set[int]] = {}
-    changed: dict[str, dict[str, int]] = {}
-    ledger = Ledger.for_reading(settings.data_dir, found.target)
-    if ledger is not None:
-        try:
-            frozen = frozen_in(settings, ledger)
-            changed = _changed(settings, ledger, frozen)
-        finally:
-            ledger.close()
-    return said | {
-        "stale": dict(stale_reasons(found.windows, frozen).most_common()),
-        "frozen": sum(len(starts) for starts in frozen.values()),
-        "changed": changed,
-    }
+    target = open_target(settings, name)
+    ledger = Ledger(settings.data_dir, target.name)
+    try:
+        frozen = _frozen(settings, ledger)
+        windows = ledger.windows()
+        stale = Counter(
+            window.reason
+            for window in windows
+            if window.state in ("stale", "writing") and window.start not in frozen.get(window.normalizer, ())
+        )
+        end, position = LogReader(settings.data_dir).end(), ledger.position
+        return {
+            "name": target.name,
+            "title": target.title,
+            "followed": target_is_followed(settings.data_dir, target),
+            "log_end": end,
+            "projected_to": position,
+            "behind": max(0, end - position),
+            "windows": len(windows),
+            "stale": dict(stale.most_common()),
+            "frozen": sum(len(starts) for starts in frozen.values()),
+            "changed": _changed(settings, ledger, frozen),
+            "dead_letters": len(ledger.dead_letters()),
+            "failing": [asdict(failing) for failing in ledger.failing()],
+        }
+    finally:
+        ledger.close()
+        target.close()
+
+
+def _frozen(settings: Settings, ledger: Ledger) -> dict[str, set[int]]:
+    """Return by normalizer the windows that stay as they are, since records of theirs have expired."""
+    from ..replayer.frozen import frozen_windows
+    from ..storage.view import LogView
+
+    view = LogView(settings.data_dir)
+    known = with_retired(normalizers_of(settings), ledger)
+    return {normalizer.name: set(frozen_windows(view, normalizer, ledger)) for normalizer in known}
 
 
 def _changed(settings: Settings, ledger: Ledger, frozen: dict[str, set[int]]) -> dict[str, dict[str, int]]:

@@ -79,6 +79,8 @@ def _written(points: int | None) -> str:
 def _points(case: Case, name: str) -> int | None:
     """Return how many points of ours a target holds; None where that can't be counted in time."""
     settings = case.settings.all_targets()[name]
+    if case.limits.quiet:
+        return None
     if settings.kind == "influxdb":
         counted = points_in(case, name, settings)
         return None if counted.problem else sum(each.ours for each in counted.points)

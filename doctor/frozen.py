@@ -1,4 +1,4 @@
-"""Which windows stay as they are, since records of theirs have expired: shared by the doctor and `homeiq status`."""
+"""Which windows stay as they are, since records of theirs have expired."""
 
 from __future__ import annotations
 

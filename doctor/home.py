@@ -55,6 +55,8 @@ def check(case: Case) -> Result:
     settings = case.settings.home_assistant
     if missing := settings.missing():
         return Result((Finding("home-assistant-not-configured", "wrong", missing, ("homeiq init",)),))
+    if case.limits.quiet:
+        return Result((), (), ("Home Assistant itself (homeiq doctor asks it)",))
     if refused := _refused_already(case):
         return Result(
             (Finding("home-assistant-token-refused", "wrong", refused, _NEW_TOKEN),), (), ("Home Assistant itself",)

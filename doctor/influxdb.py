@@ -119,7 +119,7 @@ def _look_at_influxdb(case: Case, look: _Look, settings: TargetSettings) -> None
         for sentence in target.cannot:
             look.find("influxdb-limited", "attention", sentence, "docs/targets.md")
         look.facts["cannot"] = list(target.cannot)
-        if not case.limits.probe or _probe(case, look, target, settings):
+        if case.limits.quiet or _probe(case, look, target, settings):
             look.find("influxdb-writes", "good", f"{target.product} takes points into bucket {settings.bucket}")
         if target.reads:
             _look_inside(case, look, target)
