@@ -108,7 +108,7 @@ def _look_at(data_dir: Path, now: int) -> LogFacts:
         try:
             found, own = _recent(part, since)
         except LogCorrupt as error:
-            facts.damaged.append(str(error))
+            facts.damaged.append(error.message)
             continue
         if not found and part is not files.slices[-1]:
             break

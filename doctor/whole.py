@@ -69,11 +69,11 @@ def _full(case: Case) -> tuple[list[Finding], list[str], str]:
 
 def _quick(case: Case, facts: LogFacts) -> tuple[list[Finding], list[str], str]:
     """Look at what is cheap to look at."""
-    problems = [f"the records {first} to {last} are missing" for first, last in facts.missing]
+    problems = [f"{_records(first, last)} missing" for first, last in facts.missing]
     problems += facts.damaged
     mark = mark_of(log_folder(case.data_dir))
     if mark is not None and mark.last > facts.end:
-        problems.append(f"the records {facts.end + 1} to {mark.last} were durable, and no file holds them")
+        problems.append(f"{_records(facts.end + 1, mark.last)} missing: what was durable is in no file")
     slices = facts.files.slices if facts.files else []
     for part in slices:
         try:
@@ -102,6 +102,10 @@ def _quick(case: Case, facts: LogFacts) -> tuple[list[Finding], list[str], str]:
 
 
 _VERIFY: Final = ("homeiq verify", "homeiq restore SRC   # from a backup, if there is one")
+
+
+def _records(first: int, last: int) -> str:
+    return f"the record {first} is" if first == last else f"the records {first} to {last} are"
 
 
 def _quarantine(data_dir: Path) -> list[Path]:

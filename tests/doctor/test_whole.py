@@ -64,7 +64,9 @@ def test_a_tail_that_lost_its_end(data_dir: Path) -> None:
     """It was durable, as the mark says."""
     (tail,) = [path for path in (data_dir / "log").glob("tail-*") if path.stat().st_size]
     tail.write_bytes(b"".join(tail.read_bytes().splitlines(keepends=True)[:-5]))
-    assert look(data_dir)["log-damaged"].sentence == "the records 332 to 336 were durable, and no file holds them"
+    assert (
+        look(data_dir)["log-damaged"].sentence == "the records 332 to 336 are missing: what was durable is in no file"
+    )
 
 
 def test_files_that_were_moved_aside_and_foreign_ones(data_dir: Path) -> None:
