@@ -186,6 +186,24 @@ def gaps(context: Context, since: str | None, source: str | None, as_json: bool)
 
 
 @cli.command()
+@click.option("--entity", metavar="GLOB", default="", help="Only events of these entities: light.*")
+@click.option("--source", metavar="NAME", default="", help="Only events of this source: home_assistant, weather, …")
+@click.option("--event-type", metavar="TYPE", default="", help="Only events of this type: state_changed, …")
+@click.option("-n", "--number", type=click.IntRange(min=0), default=10, show_default=True, help="Begin with so many.")
+@click.option("--json", "as_json", is_flag=True, help="Print each as homeiq export does: a JSON object a line.")
+@shared
+def tail(context: Context, /, **options: Any) -> None:
+    """Show events as they come, the last ones first; Ctrl-C ends it. Works beside a recorder, and without one.
+
+    Times are those of this machine's time zone.
+    """
+    from .commands.tail import TailOptions
+    from .commands.tail import tail as show
+
+    show(context.settings.data_dir, TailOptions(**options))
+
+
+@cli.command()
 @click.option("--since", metavar="TIME", required=True, help="Fetch states from this time on: 2026-11-23, 7d, 36h.")
 @click.option("--until", metavar="TIME", help="Fetch states before this time; by default until now.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
