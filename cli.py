@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from . import __version__
-from .cli_log import COMMANDS
+from .cli_log import COMMANDS as LOG_COMMANDS
 from .commands.context import Context, shared
 from .commands.terminal import fail, set_up_logging
 from .errors import HomeiqError, UsageError
@@ -263,8 +263,8 @@ def demo(context: click.Context, seconds: float | None, seed: int) -> None:
     show(context.obj.data_dir, seconds, seed)
 
 
-for command in COMMANDS:
-    cli.add_command(command)
+for _command in LOG_COMMANDS:
+    cli.add_command(_command)
 
 
 def main() -> None:
