@@ -126,13 +126,21 @@ def audit(context: Context, since: str | None, until: str | None, target: str, a
 
 
 @cli.command()
+@click.option("--watch", is_flag=True, help="Go on showing it, on a screen of its own; q or Ctrl-C ends it.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @shared
-def status(context: Context, as_json: bool) -> None:
-    """Say what is recorded and projected now, which windows are stale, and why."""
-    from .commands.status import status as show
+def status(context: Context, watch: bool, as_json: bool) -> None:
+    """Say what is recorded and projected now, which windows are stale and why, which gaps there are, and the disk.
 
-    show(context.settings, as_json=as_json)
+    With --watch where there is no terminal, a line every 10 seconds.
+    """
+    from .commands.status import status as show
+    from .commands.watch import watch as go_on
+
+    if watch:
+        go_on(context.settings.data_dir, context.config, as_json=as_json)
+    else:
+        show(context.settings, as_json=as_json)
 
 
 @cli.command("dead-letters")
