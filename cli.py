@@ -11,8 +11,9 @@ import click
 from . import __version__
 from .cli_log import COMMANDS as LOG_COMMANDS
 from .commands.context import Context, shared
-from .commands.terminal import fail, set_up_logging
-from .errors import HomeiqError, UsageError
+from .commands.logs import LogFormat, set_up_logging
+from .commands.terminal import fail, long_work
+from .errors import HomeiqError, Stopped, UsageError
 from .storage.views import help_text as sql_help
 
 __all__ = ["main", "cli"]
@@ -26,6 +27,8 @@ class _Commands(click.Group):
             return super().invoke(context)
         except HomeiqError as error:
             fail(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            fail("stopped before the end", Stopped.exit_code)
         except BrokenPipeError:
             sys.stderr.close()
             raise SystemExit(1) from None
@@ -36,10 +39,19 @@ class _Commands(click.Group):
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="homeiq.yaml to read.")
 @click.option("--data-dir", metavar="FOLDER", help="Folder of the log; to read, also a backup: s3://bucket/prefix?…")
 @click.option("-v", "--verbose", is_flag=True, help="Say more about what goes on.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    envvar="HOMEIQ_LOG_FORMAT",
+    help="How log lines are written on stderr: text, or a JSON object a line; or HOMEIQ_LOG_FORMAT.",
+)
 @click.pass_context
-def cli(context: click.Context, config: Path | None, data_dir: str | None, verbose: bool) -> None:
+def cli(
+    context: click.Context, config: Path | None, data_dir: str | None, verbose: bool, log_format: LogFormat
+) -> None:
     """Record a home, for ever: a durable log of raw events, projected into InfluxDB, and again by replay."""
-    set_up_logging(verbose)
+    set_up_logging(verbose, log_format)
     context.obj = Context(config, _data_folder(data_dir, context.invoked_subcommand or ""))
 
 
@@ -55,7 +67,8 @@ def _data_folder(text: str | None, command: str) -> Path | None:
         raise UsageError(f"homeiq {command} needs a folder", hint="homeiq restore brings a log back from a store")
     from .storage.restore import fetch
 
-    return fetch(text)
+    with long_work("run it again: what was fetched stays") as display:
+        return fetch(text, watch=lambda done, total: display.show("fetched", done, total=total, unit="MB"))
 
 
 @cli.command()
@@ -164,18 +177,15 @@ def dead_letters(context: Context, target: str, show: bool, retry: bool, as_json
 @shared
 def sql(context: Context, query: str | None, form: str | None, parquet: Path | None) -> None:
     """Ask DuckDB about the raw log; without a query, at a prompt. Works while the recorder writes. Times are in UTC."""
+    from .commands.asking import answer
     from .commands.prompt import prompt
-    from .commands.tables import print_table
-    from .storage.sql import query as ask
 
     if query is None:
         if parquet is not None:
             raise UsageError("--parquet writes the result of one query: give it as an argument")
         prompt(context.settings.data_dir, form or "table")
         return
-    table = ask(context.settings.data_dir, query)
-    if table is not None:
-        print_table(table, form or "table", parquet)
+    answer(context.settings.data_dir, query, form or "table", parquet)
 
 
 @cli.command()
