@@ -94,7 +94,7 @@ class Display:
 @contextmanager
 def long_work(hint: str) -> Iterator[Display]:
     """Show progress; Ctrl-C and SIGTERM end the work where it is, as Stopped, whose hint says how it goes on."""
-    with Display() as display, _sigterm_as_ctrl_c():
+    with Display() as display, _interruptible():
         try:
             yield display
         except KeyboardInterrupt:
@@ -102,15 +102,18 @@ def long_work(hint: str) -> Iterator[Display]:
 
 
 @contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM do as Ctrl-C does, whatever either did before; who has started us to ignore Ctrl-C still has it so."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    numbers = [one for one in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(one) != signal.SIG_IGN]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def stop_on_signals() -> threading.Event:
