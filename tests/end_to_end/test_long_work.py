@@ -104,6 +104,10 @@ COMMANDS: dict[str, tuple[Callable[[Path], list[str]], str]] = {
 }
 
 
+RIGHT = {"audit": 1}
+"""Exit codes other than 0 of commands that did all that they should: nobody follows this log, which an audit says."""
+
+
 def where(name: str, folder: Path) -> Path:
     """Return the data folder on which a command is run: a restore needs an empty one."""
     return folder / ("empty" if name == "restore" else "data")
@@ -113,7 +117,7 @@ def where(name: str, folder: Path) -> Path:
 def test_progress_and_one_line_at_the_end(name: str, folder: Path) -> None:
     arguments, word = COMMANDS[name]
     done = run(where(name, folder), *arguments(folder))
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == RIGHT.get(name, 0), done.output
     said = [line for line in done.stderr.splitlines() if word in line]
     assert any("/s" in line for line in said), done.stderr
     if name != "import database":  # rows are put in order before it is known how many there are
@@ -147,7 +151,7 @@ def test_ctrl_c_ends_it_and_it_can_be_run_again(name: str, folder: Path, monkeyp
     assert not list(folder.glob("*.tmp"))
     assert run(folder / "data", "verify").exit_code == 0
     again = run(where(name, folder), *arguments(folder))
-    assert again.exit_code == 0, again.output
+    assert again.exit_code == RIGHT.get(name, 0), again.output
 
 
 def test_where_there_is_a_terminal_it_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys) -> None:  # type: ignore[no-untyped-def]
