@@ -14,10 +14,12 @@ import pytest
 from click.testing import CliRunner, Result
 from homeiq.cli import cli
 from homeiq.commands import asking, importing, normalize, terminal
+from homeiq.commands import backfill as backfilling
 from homeiq.storage.log import EventLog
 from homeiq.storage.maintenance import seal
 
 from end_to_end.logs import days, registries, write_log
+from servers.simulated import SimulatedServer
 
 RULES = "rules:\n  - drop: true\n    entity: sensor.s1*\n"
 
@@ -56,6 +58,20 @@ def folder(log: Path, tmp_path: Path) -> Path:
     shutil.copytree(log, tmp_path / "copy")
     assert run(tmp_path / "copy" / "data", "replay", "--jobs", "0", "--adopt").exit_code == 0
     return tmp_path / "copy"
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[SimulatedServer]:
+    with SimulatedServer() as server:
+        yield server
+
+
+@pytest.fixture
+def at_home(home: SimulatedServer, often: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a Home Assistant to ask."""
+    monkeypatch.setattr(backfilling, "_POLL_SECONDS", 0.001)
+    monkeypatch.setenv("HOME_ASSISTANT_URL", home.url)
+    monkeypatch.setenv("HOME_ASSISTANT_TOKEN", home.token)
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +116,7 @@ COMMANDS: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "compact": (lambda here: ["compact"], "merged "),
     "forget": (lambda here: ["forget", "--entity", "sensor.s1*", "--yes"], "looked through "),
     "sql": (lambda here: ["sql", SLOW, "--parquet", str(here / "out.parquet")], "asked "),
+    "backfill": (lambda here: ["backfill", "--since", "20m"], "recorded "),
     "normalize": (lambda here: ["normalize", "test", str(here / "rules.yaml"), "--since", "2026-11-01"], "tried "),
 }
 
@@ -114,6 +131,7 @@ def where(name: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.usefixtures("at_home")
 def test_progress_and_one_line_at_the_end(name: str, folder: Path) -> None:
     arguments, word = COMMANDS[name]
     done = run(where(name, folder), *arguments(folder))
@@ -121,12 +139,13 @@ def test_progress_and_one_line_at_the_end(name: str, folder: Path) -> None:
     said = [line for line in done.stderr.splitlines() if word in line]
     assert any("/s" in line for line in said), done.stderr
     if name != "import database":  # rows are put in order before it is known how many there are
-        assert any("left" in line for line in said) or name == "normalize", done.stderr
+        assert any("left" in line for line in said) or name in ("normalize", "backfill"), done.stderr
     assert done.output.rstrip().splitlines()[-1][-1] not in ",:"
     assert "\x1b" not in done.output, "nothing that a file would not want"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.usefixtures("at_home")
 def test_ctrl_c_ends_it_and_it_can_be_run_again(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments, _ = COMMANDS[name]
     pressed = threading.Event()
