@@ -31,7 +31,7 @@ _TIMES: Final = frozenset({"since", "last_event", "last_poll", "next_poll"})
 
 _HEARTBEATS_MISSED: Final = 2
 _SLOW_SECONDS: Final = 30.0
-"""So many heartbeats, and so many seconds for a machine that is slow, may pass until nothing has become durable for too long."""
+"""So many heartbeats, and seconds on a slow machine, may pass before nothing has become durable for too long."""
 
 _CONNECTED: Final = HOUSEKEEPING + "connected"
 _DISCONNECTED: Final = HOUSEKEEPING + "disconnected"

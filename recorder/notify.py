@@ -1,6 +1,6 @@
 """What a service manager is told: recording has begun, goes on, ends. systemd's notification protocol, sd_notify(3).
 
-Without NOTIFY_SOCKET in the environment nobody is told, and nothing is done. docs/service.md says what the watchdog watches.
+Without NOTIFY_SOCKET in the environment nobody is told. docs/service.md says what the watchdog watches.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class ServiceManager:
     """Whoever started this process and listens on the socket NOTIFY_SOCKET. Telling it never blocks and never raises."""
 
     def __init__(self, address: str = "", watchdog_seconds: float | None = None) -> None:
-        """`address` is a path, or @NAME in the abstract namespace; `watchdog_seconds` is how long it waits to hear of us."""
+        """`address` is a path, or @NAME in the abstract namespace; `watchdog_seconds`: so long it waits to hear of us."""
         self.tick_seconds = min(TICK_SECONDS, watchdog_seconds / 2) if watchdog_seconds else TICK_SECONDS
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._watches = watchdog_seconds is not None

@@ -4,6 +4,7 @@ import signal
 from pathlib import Path
 
 import pytest
+
 from servers.homeiq import Homeiq, wait_for
 from servers.service_manager import NotifySocket
 

@@ -16,6 +16,7 @@ from homeiq.recorder.notify import TICK_SECONDS, ServiceManager
 from homeiq.settings import RecordingSettings
 from homeiq.storage.log import EventLog
 from homeiq.storage.record import housekeeping_event
+
 from servers.service_manager import NotifySocket
 
 ABSTRACT = f"@homeiq-test-{os.getpid()}"
