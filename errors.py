@@ -25,6 +25,7 @@ HomeiqError
 │   ├── TargetLocked       another process writes to this target                    operator
 │   ├── BatchTooLarge      413: smaller batches are taken                           retry
 │   └── LinesRefused       400, 422: lines which the target does not take           corrupt
+├── ServiceError           the service manager, or an account, does not do its part    operator
 ├── Stopped                asked to end before it was done                          retry
 └── UsageError             a command cannot be carried out as given                 operator, exit 2
 """
@@ -60,6 +61,7 @@ __all__ = [
     "TargetLocked",
     "BatchTooLarge",
     "LinesRefused",
+    "ServiceError",
     "Stopped",
     "UsageError",
 ]
@@ -235,6 +237,10 @@ class LinesRefused(TargetError):
     """At least one line of the request is not taken; `message` is the target's own reason."""
 
     kind = Kind.CORRUPT
+
+
+class ServiceError(HomeiqError):
+    """The service manager does not do what it is asked, or the service's user cannot do its part."""
 
 
 class Stopped(HomeiqError):

@@ -48,6 +48,7 @@ __all__ = [
     "load",
     "find_config",
     "nearest",
+    "user_data_dir",
 ]
 
 _HOMEIQ_NAMES = {
@@ -60,7 +61,8 @@ _HOMEIQ_NAMES = {
 }
 
 
-def _user_data_dir() -> Path:
+def user_data_dir() -> Path:
+    """Return the data folder of the user who runs this, where none is named."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "homeiq"
 
 
@@ -168,7 +170,7 @@ class Settings(BaseSettings):
         env_prefix="HOMEIQ_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
     )
 
-    data_dir: Path = Field(default_factory=_user_data_dir)
+    data_dir: Path = Field(default_factory=user_data_dir)
     normalizers_dir: Path | None = Field(default=None, description="folder of a user's own normalizers")
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     influxdb: InfluxDBSettings = InfluxDBSettings()
