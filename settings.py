@@ -73,8 +73,11 @@ class _Section(BaseModel):
 class HomeAssistantSettings(_Section):
     """Where Home Assistant is, and the long-lived access token to speak to it."""
 
-    url: HttpUrl = ""
-    token: SecretStr = SecretStr("")
+    url: HttpUrl = Field(default="", description="its address, such as http://homeassistant.local:8123")
+    token: SecretStr = Field(
+        default=SecretStr(""),
+        description="a long-lived access token: your profile there → Security, at the very bottom",
+    )
 
     @property
     def configured(self) -> bool:
@@ -170,15 +173,30 @@ class Settings(BaseSettings):
         env_prefix="HOMEIQ_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
     )
 
-    data_dir: Path = Field(default_factory=user_data_dir)
+    data_dir: Path = Field(
+        default_factory=user_data_dir,
+        description="folder of the log and of all that is computed from it; by default ~/.local/share/homeiq",
+    )
     normalizers_dir: Path | None = Field(default=None, description="folder of a user's own normalizers")
-    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
-    influxdb: InfluxDBSettings = InfluxDBSettings()
-    targets: dict[str, TargetSettings] = Field(default_factory=dict)
-    recording: RecordingSettings = RecordingSettings()
-    http: HttpSettings = HttpSettings()
-    replay: ReplaySettings = ReplaySettings()
-    retention: RetentionSettings = RetentionSettings()
+    home_assistant: HomeAssistantSettings = Field(
+        default=HomeAssistantSettings(), description="where Home Assistant is, and the token to speak to it"
+    )
+    influxdb: InfluxDBSettings = Field(
+        default=InfluxDBSettings(), description="the InfluxDB that is written to; without a url, the embedded target"
+    )
+    targets: dict[str, TargetSettings] = Field(
+        default_factory=dict, description="more targets beside it, by names of yours"
+    )
+    recording: RecordingSettings = Field(
+        default=RecordingSettings(), description="how the recorder groups, bounds and seals what it takes"
+    )
+    http: HttpSettings = Field(
+        default=HttpSettings(), description="where the recorder takes events by POST, and says how it is"
+    )
+    replay: ReplaySettings = Field(default=ReplaySettings(), description="how the follower and replays work")
+    retention: RetentionSettings = Field(
+        default=RetentionSettings(), description="what expires from the log; by default nothing ever does"
+    )
     rules: list[Any] = Field(default=[], description="what is wanted otherwise of Home Assistant's states")
 
     _others: Sections = PrivateAttr(default_factory=lambda: Sections({}, {}, ""))
