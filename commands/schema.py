@@ -28,7 +28,9 @@ _REF: Final = "#/$defs/"
 def schema() -> dict[str, Any]:
     """Return the schema, with the sections of all connectors and normalizers there are: those of plug-ins too."""
     sections = _models_of_sections()
-    models: list[type[BaseModel]] = [Settings, Rule, *(model for each in sections.values() for model in each)]
+    models: list[type[BaseModel]] = [Settings, Rule]
+    for kinds in sections.values():
+        models += kinds
     inputs: list[tuple[type[BaseModel], Literal["validation"]]] = [(model, "validation") for model in models]
     names, whole = models_json_schema(inputs)
     definitions = whole["$defs"]
@@ -68,7 +70,7 @@ def _what(model: type[BaseModel]) -> str:
     return (sys.modules[model.__module__].__doc__ or "").partition("\n")[0].rstrip(".")
 
 
-def _section(parts: list[Mapping[str, Any]], what: str) -> dict[str, Any]:
+def _section(parts: list[dict[str, Any]], what: str) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for part in reversed(parts):
         properties |= part.get("properties", {})

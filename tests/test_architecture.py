@@ -14,6 +14,7 @@ ROOM_MODULES = (
         "clock",
         "layout",
         "listening",
+        "misspelt",
         "retention",
         "sections",
         "settings",
@@ -40,7 +41,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "sections": ("errors",),
     "target_settings": (),
     "retention": ("clock",),
-    "settings": ("choice", "errors", "layout", "listening", "retention", "sections", "target_settings"),
+    "misspelt": ("errors", "sections"),
+    "settings": ("choice", "errors", "layout", "listening", "misspelt", "retention", "sections", "target_settings"),
 }
 HEAVY = ("pyarrow", "duckdb", "influxdb_client")
 
