@@ -243,7 +243,7 @@ def find_config() -> Path | None:
     """Return homeiq.yaml: here, else in the user's, else in the system's configuration folder; None if nowhere."""
     user = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     for folder in (Path.cwd(), user / "homeiq", Path("/etc/homeiq")):
-        if (folder / "homeiq.yaml").is_file():
+        if os.path.isfile(folder / "homeiq.yaml"):  # also where one may not look into the folder
             return folder / "homeiq.yaml"
     return None
 

@@ -6,6 +6,7 @@ is wrong for them too.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from typing import Any, Final, Literal
@@ -18,7 +19,7 @@ from ..replayer.normalizers.registry import normalizer_classes
 from ..replayer.normalizers.rules import Rule
 from ..settings import Settings
 
-__all__ = ["schema"]
+__all__ = ["schema", "schema_text"]
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _NULLABLE: Final = frozenset({"Include", "Exclude"})
@@ -51,6 +52,11 @@ def schema() -> dict[str, Any]:
         "properties": dict(sorted(properties.items())),
     }
     return {**found, "$defs": _reached(found, used)}
+
+
+def schema_text() -> str:
+    """Return the schema as a file holds it."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _models_of_sections() -> dict[str, list[type[BaseModel]]]:

@@ -184,8 +184,8 @@ def _open_to_group(folder: Path, account: str) -> None:
     group = pwd.getpwnam(account).pw_gid
     for path in [folder, *folder.rglob("*")]:
         os.chown(path, -1, group, follow_symlinks=False)
-        if path.is_file() and not path.is_symlink():
-            path.chmod(0o640)
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o640)
 
 
 def _check_as(unit: Unit) -> None:

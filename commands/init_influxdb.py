@@ -1,0 +1,91 @@
+"""Where an InfluxDB is, and whether it lets homeiq in: asked at once, with what a person gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr, ValidationError
+
+from ..errors import HomeiqError, TargetRefused
+from ..replayer.targets.influxdb import InfluxDBTarget
+from ..replayer.targets.influxdb_http import InfluxDBRequests
+from ..replayer.targets.influxdb_kind import product_of
+from ..settings import InfluxDBSettings
+
+__all__ = ["Found", "candidates", "find", "look", "try_out"]
+
+_SECONDS: Final = 3.0
+_TRYING_SECONDS: Final = 15.0
+_PORT: Final = 8086
+
+
+@dataclass(frozen=True)
+class Found:
+    """An InfluxDB: its address, what it calls itself, and 1 or 2, else 0."""
+
+    url: str
+    product: str
+    major: int
+
+
+def candidates(home_assistant: str, named: str = "") -> list[str]:
+    """Return where one may be: the address that is named, this machine, Home Assistant's, and names that are usual."""
+    host = urlsplit(home_assistant).hostname or ""
+    places = ["localhost", host, "influxdb", "a0d7b954-influxdb"]
+    urls = [named.rstrip("/"), *(f"http://{_bracketed(place)}:{_PORT}" for place in places if place)]
+    return list(dict.fromkeys(url for url in urls if url))
+
+
+def find(urls: Iterable[str]) -> list[Found]:
+    """Return those of the addresses at which an InfluxDB answers, in their order; nobody is waited for for long."""
+    addresses = list(urls)
+    with ThreadPoolExecutor(max_workers=max(1, len(addresses))) as pool:
+        answers = list(pool.map(look, addresses))
+    seen: list[Found] = []
+    for found in answers:
+        if found is not None and found.major and not any(_same(found.url, other.url) for other in seen):
+            seen.append(found)
+    return seen
+
+
+def look(url: str) -> Found | None:
+    """Return what answers at an address; None if nobody does."""
+    try:
+        settings = InfluxDBSettings(url=url, timeout=_SECONDS)
+        import urllib3
+
+        product, major = product_of(InfluxDBRequests(settings, urllib3.PoolManager()))
+    except (HomeiqError, ValidationError):
+        return None
+    return Found(settings.url, product, major)
+
+
+def try_out(url: str, token: str, org: str, bucket: str) -> tuple[str, tuple[str, ...]]:
+    """Connect as the follower would; return what it is, and what cannot be done with it. Raises TargetError."""
+    try:
+        settings = InfluxDBSettings(
+            url=url, token=SecretStr(token), org=org, bucket=bucket, timeout=_TRYING_SECONDS, gzip=False
+        )
+    except ValidationError as error:
+        raise TargetRefused(f"{url} is not an address", hint=error.errors()[0]["msg"].lower()) from None
+    target = InfluxDBTarget(settings)
+    try:
+        target.connect(0)
+    finally:
+        target.close()
+    return f"{target.product} at {settings.url}, bucket {bucket}", tuple(target.cannot)
+
+
+def _same(one: str, other: str) -> bool:
+    """Tell whether two addresses are surely the same server: this machine has several names."""
+    local = {"localhost", "127.0.0.1", "::1"}
+    a, b = urlsplit(one), urlsplit(other)
+    return a.port == b.port and (a.hostname == b.hostname or {a.hostname, b.hostname} <= local)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
