@@ -212,7 +212,8 @@ def _check_as(unit: Unit) -> None:
         raise ServiceError(
             f"the service's user cannot run {command[0]} ({error})", hint="see docs/service.md"
         ) from None
-    say(result.stdout.strip())
+    if result.stdout.strip():
+        say(result.stdout.strip())
     if result.returncode != 0:
         said = (result.stderr.strip().splitlines() or ["nothing"])[-1].removeprefix("homeiq: ")
         raise ServiceError(f"the service could not run, it would say: {said}")

@@ -191,7 +191,7 @@ def test_what_is_offered_holds_once_its_marks_are_taken_away(alone: Path) -> Non
             "a home", "http://home:8123", alone / "token", Path("/nowhere"), offered=proposals, data_dir=alone / "d"
         )
     )
-    assert set(yaml.safe_load(text)) == {"home_assistant"}
+    assert set(yaml.safe_load(text)) == {"data_dir", "home_assistant"}
     opened = re.sub(r"^# (?=\w+:( |$)|  )", "", text, flags=re.MULTILINE)
     (alone / "homeiq.yaml").write_text(opened.replace("/path/to/a/file", str(alone / "token")))
     read = load_settings(alone / "homeiq.yaml", data_dir=alone)

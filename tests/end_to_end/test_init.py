@@ -1,6 +1,7 @@
 """`homeiq init` with a real Home Assistant and a real InfluxDB: by options alone, and as a person at a terminal."""
 
 import json
+import os
 import socket
 import sys
 import threading
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
+from homeiq.cli import cli
 from homeiq.commands.schema import schema
 
 from servers.home_assistant import HomeAssistantServer
@@ -150,8 +153,18 @@ def stranger() -> Iterator[Strangers]:
 
 
 def test_each_way_of_failing_is_one_sentence_and_nothing_is_written(
-    homeiq: Homeiq, simulated: SimulatedServer, stranger: Strangers, influxdb: InfluxDBServer, influxdb2: InfluxDB2
+    homeiq: Homeiq,
+    simulated: SimulatedServer,
+    stranger: Strangers,
+    influxdb: InfluxDBServer,
+    influxdb2: InfluxDB2,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for name in [name for name in os.environ if name not in homeiq.environment]:
+        monkeypatch.delenv(name)
+    for name, value in homeiq.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(homeiq.folder)
     right, wrong, empty = (
         token_in(homeiq, text, f"t{number}") for number, text in enumerate([simulated.token, "wrong", ""])
     )
@@ -173,9 +186,9 @@ def test_each_way_of_failing_is_one_sentence_and_nothing_is_written(
         (2, "--utilities heating cannot be set up", (*home, "--utilities", "heating")),
     ]
     for code, said, arguments in cases:
-        result = homeiq.run("init", *arguments, check=False)
+        result = CliRunner().invoke(cli, ["init", *arguments])
         assert said in result.stderr, arguments
-        assert result.returncode == code, arguments
+        assert result.exit_code == code, arguments
         assert simulated.token not in result.stderr
         assert not config_of(homeiq).exists()
         assert not list(homeiq.folder.glob(".config/homeiq/*")), arguments
