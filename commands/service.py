@@ -124,6 +124,7 @@ def uninstall(places: Places, *, dry_run: bool = False) -> None:
 
 def status(places: Places, *, as_json: bool) -> bool:
     """Print how the service is, and return whether it runs. Raises ServiceError."""
+    _require_systemctl()
     said = _run(places.systemctl("show", UNIT_NAME, f"--property={','.join(_SHOWN)}"))
     facts = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
     installed, runs = facts.get("LoadState") == "loaded", facts.get("ActiveState") == "active"
@@ -256,8 +257,7 @@ def _require(places: Places) -> None:
         raise UsageError(
             "a service of the system needs root", hint=f"sudo {' '.join(program)}, or homeiq service install --user"
         )
-    if shutil.which("systemctl") is None:
-        raise ServiceError("there is no systemd on this machine", hint="start `homeiq run` by what there is instead")
+    _require_systemctl()
     said = subprocess.run(
         places.systemctl("is-system-running"), capture_output=True, text=True, timeout=_SECONDS, check=False
     )
@@ -267,6 +267,11 @@ def _require(places: Places) -> None:
             f"systemd does not run here ({reason[-1] if reason else said.stdout.strip() or 'no answer'})",
             hint="homeiq service install --print shows the unit",
         )
+
+
+def _require_systemctl() -> None:
+    if shutil.which("systemctl") is None:
+        raise ServiceError("there is no systemd on this machine", hint="start `homeiq run` by what there is instead")
 
 
 def _refuse_unreachable(places: Places, config: Path | None) -> None:

@@ -153,6 +153,13 @@ def test_what_is_in_the_way_is_said(
     assert not (machine.folder / ".config/systemd/user/homeiq.service").exists() or code == 1
 
 
+def test_where_there_is_no_systemd_status_says_so(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    result = machine.homeiq("service", "status")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("homeiq: there is no systemd on this machine: ")
+
+
 def test_a_data_folder_that_cannot_be_written_is_said_before_anything_is_installed(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
