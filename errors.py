@@ -22,6 +22,7 @@ HomeiqError
 │   ├── TargetUnreachable  no connection, 5xx, time-out                             retry
 │   ├── TargetBusy         429, 503 with Retry-After                                retry
 │   ├── TargetRefused      401, 403, 404: a token, org or bucket is wrong           operator
+│   │   └── BucketMissing  it knows no such organisation, bucket or database        operator
 │   ├── TargetLocked       another process writes to this target                    operator
 │   ├── BatchTooLarge      413: smaller batches are taken                           retry
 │   └── LinesRefused       400, 422: lines which the target does not take           corrupt
@@ -58,6 +59,7 @@ __all__ = [
     "TargetUnreachable",
     "TargetBusy",
     "TargetRefused",
+    "BucketMissing",
     "TargetLocked",
     "BatchTooLarge",
     "LinesRefused",
@@ -221,6 +223,10 @@ class TargetBusy(TargetError):
 
 class TargetRefused(TargetError):
     """The target does not know the token, the organisation or the bucket."""
+
+
+class BucketMissing(TargetRefused):
+    """The target lets us in, but knows no such organisation, bucket or database."""
 
 
 class TargetLocked(TargetError):

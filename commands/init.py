@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from ..clock import SystemClock
-from ..errors import NotHomeAssistant, SettingsError, SourceError, TargetError, TokenRefused, UsageError
+from ..errors import BucketMissing, NotHomeAssistant, SettingsError, SourceError, TargetError, TokenRefused, UsageError
 from ..sections import secret_in
 from ..settings import find_config, user_data_dir
 from ..storage.files import Files
 from .configuration import load_settings
 from .init_file import Answers, config_text
 from .init_home import Home, ask_home, greet
-from .init_influxdb import Found, candidates, find, try_out
+from .init_influxdb import Found, candidates, find, make_bucket, try_out
 from .init_proposal import Proposal, propose
 from .questions import Questions
 from .schema import schema_text
@@ -153,6 +153,11 @@ def _influxdb(home_url: str, options: InitOptions, questions: Questions) -> _Inf
                 hint = "user:password, or nothing" if found.major == 1 else "API token that may read and write"
                 token = _Secret(questions.secret(f"Its token ({hint})", empty=found.major == 1))
             return _tried(found.url, token, org, bucket)
+        except BucketMissing as error:
+            say(error.message)
+            if questions.confirm(f"Make {bucket} there?", True) and token and _made(found.url, token, org, bucket):
+                continue
+            org, bucket = "", ""
         except TargetError as error:
             say(str(error))
             if not questions.confirm("Try again with other words?", True):
@@ -160,6 +165,15 @@ def _influxdb(home_url: str, options: InitOptions, questions: Questions) -> _Inf
                 return None
             token, org, bucket = None, "", ""
     return None
+
+
+def _made(url: str, token: _Secret, org: str, bucket: str) -> bool:
+    try:
+        make_bucket(url, token.text, org, bucket)
+    except TargetError as error:
+        say(str(error))
+        return False
+    return True
 
 
 def _choose(found: Sequence[Found], named: str, questions: Questions) -> Found | None:

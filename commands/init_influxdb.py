@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
+import urllib3
 from pydantic import SecretStr, ValidationError
 
 from ..errors import HomeiqError, TargetRefused
 from ..replayer.targets.influxdb import InfluxDBTarget
+from ..replayer.targets.influxdb_answers import missing, reason_of
 from ..replayer.targets.influxdb_http import InfluxDBRequests
 from ..replayer.targets.influxdb_kind import product_of
+from ..replayer.targets.influxql import identifier
 from ..settings import InfluxDBSettings
 
-__all__ = ["Found", "candidates", "find", "look", "try_out"]
+__all__ = ["Found", "candidates", "find", "look", "make_bucket", "try_out"]
 
 _SECONDS: Final = 3.0
 _TRYING_SECONDS: Final = 15.0
@@ -56,8 +60,6 @@ def look(url: str) -> Found | None:
     """Return what answers at an address; None if nobody does."""
     try:
         settings = InfluxDBSettings(url=url, timeout=_SECONDS)
-        import urllib3
-
         product, major = product_of(InfluxDBRequests(settings, urllib3.PoolManager()))
     except (HomeiqError, ValidationError):
         return None
@@ -78,6 +80,23 @@ def try_out(url: str, token: str, org: str, bucket: str) -> tuple[str, tuple[str
     finally:
         target.close()
     return f"{target.product} at {settings.url}, bucket {bucket}", tuple(target.cannot)
+
+
+def make_bucket(url: str, token: str, org: str, bucket: str) -> None:
+    """Make a bucket, which keeps its points for ever; on 1.8 a database. Raises TargetError."""
+    settings = InfluxDBSettings(url=url, token=SecretStr(token), org=org, bucket=bucket, timeout=_TRYING_SECONDS)
+    requests = InfluxDBRequests(settings, urllib3.PoolManager())
+    if product_of(requests)[1] == 1:
+        requests.do(f"CREATE DATABASE {identifier(requests.database)}", "make the database")
+        return
+    answer = requests.get("/api/v2/orgs", org=org)
+    found = answer.json.get("orgs") if answer.status == HTTPStatus.OK and isinstance(answer.json, dict) else None
+    if not found:
+        raise missing(settings, reason_of(answer.body, f"HTTP {answer.status}"))
+    answer = requests.post("/api/v2/buckets", {"orgID": str(found[0].get("id", "")), "name": bucket})
+    if answer.status != HTTPStatus.CREATED:
+        reason = reason_of(answer.body, f"HTTP {answer.status}")
+        raise TargetRefused(f"InfluxDB at {url} does not make bucket {bucket} ({reason})", place=url)
 
 
 def _same(one: str, other: str) -> bool:

@@ -252,6 +252,35 @@ def test_a_person_without_an_influxdb(homeiq: Homeiq, simulated: SimulatedServer
     assert set(content) == {"home_assistant"}
 
 
+@pytest.mark.parametrize("major", [1, 2])
+def test_a_bucket_that_is_missing_is_made_if_a_person_wants_it(
+    homeiq: Homeiq, simulated: SimulatedServer, influxdb: InfluxDBServer, influxdb2: InfluxDB2, major: int
+) -> None:
+    server = influxdb if major == 1 else influxdb2
+    name = f"made_by_init_{homeiq.folder.parent.name}"
+    homeiq.environment |= {"INFLUXDB_URL": server.url, "INFLUXDB_BUCKET": name, "HOME_ASSISTANT_TOKEN": simulated.token}
+    with at_a_terminal(homeiq, "--url", simulated.url, "--utilities", "none") as person:
+        person.answer(f"at {server.url}? [Y/n]: ", "")
+        if major == 2:
+            person.answer("Its organisation [homeiq]: ", "another")
+        person.answer("Its token", server.token)
+        person.expect("has no such organisation or bucket")
+        person.answer(f"Make {name} there? [Y/n]: ", "")
+        if major == 2:
+            person.expect("no such organisation")
+            person.answer("Its organisation [homeiq]: ", "")
+            person.answer("Bucket [home_assistant_events]: ", name)
+            person.answer(f"Make {name} there? [Y/n]: ", "")
+        person.expect(f"bucket {name}")
+        person.expect("next: homeiq run")
+        assert person.ended() == 0
+    assert yaml.safe_load(config_of(homeiq).read_text())["influxdb"]["bucket"] == name
+    if major == 1:
+        influxdb.drop(name)
+    else:
+        assert name in influxdb2.buckets
+
+
 def test_a_person_may_keep_what_is_there(homeiq: Homeiq) -> None:
     config_of(homeiq).parent.mkdir(parents=True)
     config_of(homeiq).write_text("http:\n")
