@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -23,6 +24,7 @@ from ..settings import InfluxDBSettings
 __all__ = ["Found", "candidates", "find", "look", "make_bucket", "try_out"]
 
 _SECONDS: Final = 3.0
+_FINDING_SECONDS: Final = 8.0
 _TRYING_SECONDS: Final = 15.0
 _PORT: Final = 8086
 
@@ -47,10 +49,21 @@ def candidates(home_assistant: str, named: str = "") -> list[str]:
 def find(urls: Iterable[str]) -> list[Found]:
     """Return those of the addresses at which an InfluxDB answers, in their order; nobody is waited for for long."""
     addresses = list(urls)
-    with ThreadPoolExecutor(max_workers=max(1, len(addresses))) as pool:
-        answers = list(pool.map(look, addresses))
+    answers: dict[str, Found | None] = {}
+
+    def note(url: str) -> None:
+        answers[url] = look(url)
+
+    # Not a pool: its end would wait for a name server that does not answer.
+    threads = [threading.Thread(target=note, args=(url,), daemon=True) for url in addresses]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + _FINDING_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
     seen: list[Found] = []
-    for found in answers:
+    for url in addresses:
+        found = answers.get(url)
         if found is not None and found.major and not any(_same(found.url, other.url) for other in seen):
             seen.append(found)
     return seen

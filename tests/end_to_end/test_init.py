@@ -289,6 +289,9 @@ def test_a_person_may_keep_what_is_there(homeiq: Homeiq) -> None:
         person.expect("stays as it is")
         assert person.ended() == 2
     assert config_of(homeiq).read_text() == "http:\n"
+    with at_a_terminal(homeiq, "--yes", "--force") as person:
+        person.expect("there is nobody to ask: give --url or HOME_ASSISTANT_URL")
+        assert person.ended() == 2
 
 
 def test_the_old_history_is_imported(homeiq: Homeiq, home_assistant: HomeAssistantServer) -> None:
