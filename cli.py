@@ -10,6 +10,7 @@ import click
 
 from . import __version__
 from .cli_log import COMMANDS as LOG_COMMANDS
+from .cli_setup import COMMANDS as SETUP_COMMANDS
 from .commands.context import Context, shared
 from .commands.logs import LogFormat, set_up_logging
 from .commands.terminal import fail, long_work
@@ -281,7 +282,7 @@ def demo(context: click.Context, seconds: float | None, seed: int) -> None:
     show(context.obj.data_dir, seconds, seed)
 
 
-for _command in LOG_COMMANDS:
+for _command in (*LOG_COMMANDS, *SETUP_COMMANDS):
     cli.add_command(_command)
 
 
