@@ -107,9 +107,11 @@ class Follower:
                     deadline = self._clock.monotonic() + _DRAIN_SECONDS
                 self._look_at_target()
                 worked = self._flush()
+                if self._delivery.away:  # first of all it is looked at, and what is newest is written
+                    continue
                 self._take_requests()
                 worked = self._replay_next() or worked
-                if not worked:
+                if not worked and not self._delivery.away:
                     if deadline is not None:
                         return
                     self._stop.wait(self._settings.poll_seconds)
@@ -174,7 +176,7 @@ class Follower:
         ledger, position = self._ledger, self._ledger.position
         end = LogReader(self._data_dir).end()
         unknown = position == 0 and self._target.reads and not ledger.was_empty
-        if end - position <= _BACKLOG and not (unknown and end):
+        if not _is_long(position, end) and not (unknown and end):
             return
         upto = max(position, end - _SEEN_AT_ONCE)
         view = self._view_with(end)
@@ -342,6 +344,8 @@ class Follower:
         if stale:
             start, track = max(stale, key=lambda found: found[0])
             counts = self._replay(track, start, Scope(), track.states[start][1])
+            if counts is None:
+                return True
             for number, running in list(self._running.items()):
                 if not running.scope.filtered and (start, track.name) in running.left:
                     running.left.discard((start, track.name))
@@ -350,14 +354,17 @@ class Follower:
         for number, running in self._running.items():
             start, name = max(running.left)
             track = next(track for track in self._tracks if track.name == name)
-            counts = self._replay(track, start, running.scope, self._ledger.position)
+            counts = self._replay(track, start, running.scope, self._ledger.position) or Counts()
             running.left.discard((start, name))
             self._report(number, counts)
             return True
         return False
 
-    def _replay(self, track: Track, start: int, scope: Scope, upto: int) -> Counts:
-        """Replay one window, with what comes live in between."""
+    def _replay(self, track: Track, start: int, scope: Scope, upto: int) -> Counts | None:
+        """Replay one window, with what comes live in between.
+
+        None: it was left in the middle, since so much came while the target was away that what is newest would wait.
+        """
         view = self._view_with(upto)
         if is_frozen(view, track.normalizer, start):
             if not scope.filtered:
@@ -373,15 +380,24 @@ class Follower:
         )
         began = self._clock.monotonic()
         counts = Counts()
-        for ahead in replay.steps(view, self._home, start, counts, scope):
+        steps = replay.steps(view, self._home, start, counts, scope)
+        for ahead in steps:
             if self._clock.monotonic() - began > _SLICE_SECONDS:
                 ahead.settle()
+                if self._delivery.away and not scope.filtered and self._is_far_behind():
+                    steps.close()
+                    counts.take_failures()  # they are counted again
+                    self._ledger.mark_stale([(start, track.name, "a replay of it was interrupted")])
+                    return None
                 self._flush(hold=(track, start))
                 self._delivery.of(track.name, track.fingerprint)
                 began = self._clock.monotonic()
         if not scope.filtered or self._target.keeps_windows:
             track.replayed(start, view.last_seq)
         return counts
+
+    def _is_far_behind(self) -> bool:
+        return _is_long(self._ledger.position, LogReader(self._data_dir).end())
 
     def _view_with(self, seq: int) -> LogView:
         """Return a view that holds the records up to `seq`; what lies behind the position is yet to come live.
@@ -392,3 +408,8 @@ class Follower:
         if self._view is None or self._view.last_seq < seq or now - self._view_made_at > _VIEW_SECONDS:
             self._view, self._view_made_at = LogView(self._data_dir, max(seq, self._ledger.position)), now
         return self._view
+
+
+def _is_long(position: int, end: int) -> bool:
+    """Tell whether what lies behind the position is better left to replays, newest first."""
+    return end - position > _BACKLOG
