@@ -40,10 +40,10 @@ SELECT seq, make_timestamptz(micros) AS time, make_timestamptz(micros + 2000) AS
     concat('{{"event_type":"state_changed","data":{{"entity_id":"', entity_id, '","old_state":null,"new_state":{{',
         '"entity_id":"', entity_id, '","state":"', state, '","attributes":{{"state_class":"measurement",',
         '"unit_of_measurement":"°C","device_class":"temperature","friendly_name":"', entity_id, '"}},"last_updated":"',
-        at, '","context":{{"id":"', md5(seq::VARCHAR), '","parent_id":null,"user_id":null}}}}}},"origin":"LOCAL",',
-        '"time_fired":"', at, '"}}') AS raw
+        moment, '","context":{{"id":"', md5(seq::VARCHAR), '","parent_id":null,"user_id":null}}}}}},"origin":"LOCAL",',
+        '"time_fired":"', moment, '"}}') AS raw
 FROM (
-    SELECT seq, micros, strftime(make_timestamp(micros), '%Y-%m-%dT%H:%M:%S.%f+00:00') AS at,
+    SELECT seq, micros, strftime(make_timestamp(micros), '%Y-%m-%dT%H:%M:%S.%f+00:00') AS moment,
         printf('sensor.s%03d', seq % {sensors}) AS entity_id,
         printf('%.1f', 15 + seq % 10 + (hash(seq) % 50) / 10.0) AS state
     FROM (SELECT seq, {start} + seq * {step} + (hash(seq + 7) % {step})::BIGINT AS micros

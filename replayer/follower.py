@@ -106,7 +106,7 @@ class Follower:
                 if self._stop.is_set() and deadline is None:
                     deadline = self._clock.monotonic() + _DRAIN_SECONDS
                 self._look_at_target()
-                worked = self._flush()
+                worked = self._flush_all()
                 if self._delivery.away:  # first of all it is looked at, and what is newest is written
                     continue
                 self._take_requests()
@@ -192,6 +192,16 @@ class Follower:
         self._read_from(upto)
 
     # --- what comes live ---------------------------------------------------------------------------------------------
+
+    def _flush_all(self) -> bool:
+        """Account for all records that have come, for a while: those of a window that is replayed next will wait for it."""
+        began = self._clock.monotonic()
+        worked = False
+        while self._flush():
+            worked = True
+            if self._delivery.away or self._clock.monotonic() - began > _SLICE_SECONDS:
+                break
+        return worked
 
     def _flush(self, hold: Held | None = None) -> bool:
         """Account for the records that have come; those of the window `hold` wait. Tell whether there were any."""
