@@ -233,7 +233,9 @@ class Follower:
         for window in sorted({window_of(point.time // 1000) for point in points}):
             self._marking.touch([(window, track.name)])
             state, log_end = track.states.get(window, ("", 0))
-            if state not in ("live", "stale"):
+            if state == "stale":
+                self._ledger.seen_early(window, track.name, track.fingerprint)
+            elif state != "live":
                 self._ledger.enter(window, track.name, "live", track.fingerprint, log_end)
                 track.states[window] = ("live", log_end)
         self._ledger.meet(track.name, {point.series.measurement for point in points})

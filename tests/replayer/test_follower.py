@@ -537,6 +537,99 @@ def test_hundreds_of_stale_windows_are_replayed_from_one_view() -> None:
         assert len(world.found()) == count * 2
 
 
+BACKLOG = [state("sensor.a", str(n), DAY_0 + (n > 0) * DAY + n * SECOND + 1) for n in range(20)]
+
+
+def come_back_behind(world: World, patch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Let the target be away while a backlog comes; return, by write, the values that are written when it is back."""
+    patch.setattr(follower_module, "_BACKLOG", 10)
+    patch.setattr(follower_module, "_SEEN_AT_ONCE", 4)
+    world.append([*registries(DAY_0), state("sensor.a", "0", DAY_0)])
+    world.settle()
+    writes: list[list[str]] = []
+    away: list[bool] = []
+    usual = world.memory.before
+
+    def before(points: Sequence[Point]) -> None:
+        usual(points)
+        if points and points[0].series.measurement != "homeiq_target":
+            if not away:
+                away.append(True)
+                world.append(BACKLOG[1:])
+                raise TargetUnreachable("it is away")
+            writes.append([str(point.fields["state"]) for point in points])
+
+    world.memory.before = before
+    world.script += [lambda: None, lambda: world.append(BACKLOG[:1]), *[lambda: None] * 20]
+    return writes
+
+
+def test_what_is_newest_is_written_first_when_the_target_is_back() -> None:
+    with fast_folder() as data_dir, pytest.MonkeyPatch.context() as patch:
+        world = World(data_dir, embedded=False)
+        writes = come_back_behind(world, patch)
+        world.settle()
+        world.close()
+        assert writes[0] == ["0"], "which was under way when it went"
+        assert writes[1] == ["16", "17", "18", "19"], "at once, and not with the rest of their day"
+        assert world.found() == wanted([record for some in LogReader(data_dir).read() for record in some])
+
+
+def test_what_was_written_before_its_window_is_replayed_leaves_nothing_behind() -> None:
+    """The newest points are there at once; then it turns out that the device had moved before, and their tags are others."""
+    with fast_folder() as data_dir, pytest.MonkeyPatch.context() as patch:
+        world = World(data_dir, embedded=False)
+        patch.setattr(follower_module, "_SLICE_SECONDS", 1_000.0)  # so that it is known before the window is replayed
+        writes = come_back_behind(world, patch)
+        before = world.memory.before
+
+        def moved(points: Sequence[Point]) -> None:
+            before(points)
+            if writes[-1:] == [["16", "17", "18", "19"]]:
+                world.append([devices(DAY_0 + DAY, area="bath")])
+
+        world.memory.before = moved
+        world.settle()
+        world.close()
+        assert world.found() == wanted([record for some in LogReader(data_dir).read() for record in some])
+
+
+def test_a_replay_is_left_in_the_middle_where_a_long_backlog_came_while_the_target_was_away() -> None:
+    """Else what is newest would wait for the rest of a day that is being replayed."""
+    with fast_folder() as data_dir, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(projection, "BATCH", 2)
+        patch.setattr(delivering, "ThreadPoolExecutor", AtOnce)
+        patch.setattr(follower_module, "_BACKLOG", 10)
+        patch.setattr(follower_module, "_SEEN_AT_ONCE", 4)
+        old = [state("sensor.a", f"{n}.5", DAY_0 + n * SECOND, "import") for n in range(8)]
+        world = World(data_dir, embedded=False)
+        world.append([*registries(DAY_0), *old])
+        world.settle()
+        writes: list[list[str]] = []
+        usual = world.memory.before
+
+        def before(points: Sequence[Point]) -> None:
+            if points and points[0].series.measurement != "homeiq_target":
+                if len(writes) == 1 and not world.down and LogReader(data_dir).end() < 20:
+                    world.append(BACKLOG)
+                    world.go_down(3)
+                usual(points)
+                writes.append([str(point.fields["state"]) for point in points])
+            else:
+                usual(points)
+
+        world.memory.everything = {k: f for k, f in world.memory.everything.items() if k[0] == "homeiq_target"}
+        world.memory.before = before
+        world.ask(Scope())
+        world.script += [lambda: None] * 50
+        world.settle()
+        world.close()
+        assert writes[0][0] == "0.5"
+        rest = next(number for number, values in enumerate(writes) if "7.5" in values)
+        assert writes.index(["16", "17", "18", "19"]) < rest, "they do not wait for the end of the day before"
+        assert world.found() == wanted([record for some in LogReader(data_dir).read() for record in some])
+
+
 def test_a_replay_is_asked_for_while_the_target_is_down() -> None:
     run([a_state("1", DAY_0), ("go_down", 5), ("ask", Scope()), *[PAUSE] * 4], embedded=False, first=registries(0))
     with fast_folder() as data_dir:
