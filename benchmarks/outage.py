@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
-from end_to_end.logs import registries
 from homeiq.clock import DAY, SECOND, from_iso, to_iso
 from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.replay import open_target
@@ -22,6 +21,7 @@ from homeiq.storage.maintenance import MERGED_RECORDS, seal
 from homeiq.storage.manifest import segment_name
 from homeiq.storage.record import Event
 
+from end_to_end.logs import registries
 from servers import influxdb as influx
 from servers.homeiq import Homeiq, wait_for
 from servers.influxdb import InfluxDBServer
@@ -70,9 +70,7 @@ def outage(folder: Path, events: int) -> dict[str, Any]:
         server.kill()
 
 
-def _measured(
-    homeiq: Homeiq, server: InfluxDBServer, database: str, settings: Settings, events: int
-) -> dict[str, Any]:
+def _measured(homeiq: Homeiq, server: InfluxDBServer, database: str, settings: Settings, events: int) -> dict[str, Any]:
     data_dir = homeiq.data_dir
     with EventLog(data_dir) as log:
         log.append(registries(_START, temperature="°C"))

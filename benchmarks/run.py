@@ -11,8 +11,8 @@ appending     durable appends/s, one caller and a hundred: homeiq, SQLite, plain
               only with `--only appending`
 queries       ten million events of a year (--events): homeiq sql against Home Assistant's own database; only with
               `--only queries`
-outage        InfluxDB is away while a week at 20 events/s comes (--events: 12,096,000): seconds from its return until the newest
-              event is there, and events/s of the rest; only with `--only outage`
+outage        InfluxDB is away while a week at 20 events/s comes (--events: 12,096,000): seconds from its return until the
+              newest event is there, and events/s of the rest; only with `--only outage`
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..clock import Clock, window_of
@@ -25,13 +24,14 @@ from .doubt import doubt_forgotten, doubt_home, doubt_lost
 from .erasing import settle_frozen
 from .frozen import is_frozen
 from .home import HOME_TYPES
-from .ledger import Ledger, Request
+from .ledger import Ledger
 from .marking import Marking, measurements_of, oldest_kept
 from .normalizers.base import Normalizer
 from .normalizers.registry import with_retired
 from .point import Point
 from .presence import find_changed, note_away
 from .repeat_track import track_of
+from .requested import Requested
 from .scope import Scope
 from .targets.base import Target
 from .tracks import Surroundings, Taken, Track
@@ -51,17 +51,6 @@ _SEEN_AT_ONCE = 1_000
 
 Held = tuple[Track, int]
 """A window that is being replayed: its track and its start."""
-
-
-@dataclass
-class _Running:
-    """A request under way: which windows (start, normalizer) are left of how many, on how many days."""
-
-    request: Request
-    scope: Scope
-    left: set[tuple[int, str]]
-    total: int
-    days: int
 
 
 class Follower:
@@ -92,7 +81,7 @@ class Follower:
         self._view: LogView | None = None
         self._view_made_at = 0.0
         self._tracks: list[Track] = []
-        self._running: dict[int, _Running] = {}
+        self._requested = Requested(ledger, delivery)
         self._written_at = float("-inf")
         self._held_since: float | None = None
         self._marking = Marking(target, ledger, delivery, log_id(data_dir), clock)
@@ -109,7 +98,7 @@ class Follower:
                 worked = self._flush_all()
                 if self._delivery.away:  # first of all it is looked at, and what is newest is written
                     continue
-                self._take_requests()
+                self._requested.take(self._tracks, lambda: self._view_with(self._ledger.position))
                 worked = self._replay_next() or worked
                 if not worked and not self._delivery.away:
                     if deadline is not None:
@@ -136,7 +125,9 @@ class Follower:
         self._around = around = Surroundings(self._home, self._view_with, self._target.replaces)
         self._tracks = [track_of(normalizer, around) for normalizer in with_retired(self._normalizers, ledger)]
         for track in self._tracks:
-            find_changed(track, ledger, self._view_with, position)
+            find_changed(
+                track, ledger, self._view_with, position, all_of_it=self._settings.rewrite_changed == "at_once"
+            )
         note_away(self._tracks, ledger, position)
         self._remember_states()
         self._read_from(position)
@@ -311,43 +302,6 @@ class Follower:
 
     # --- stale windows -----------------------------------------------------------------------------------------------
 
-    def _take_requests(self) -> None:
-        """Take on what somebody asked to be replayed."""
-        for request in self._ledger.requests("waiting", "running"):
-            if request.id in self._running:
-                continue
-            scope = Scope.from_json(request.scope)
-            view = self._view_with(self._ledger.position)
-            wanted: set[tuple[int, str]] = set()
-            for track in self._tracks:
-                for span in scope.spans(view, track.normalizer, self._ledger, track.fingerprint):
-                    wanted.add((span.window, track.name))
-            self._running[request.id] = _Running(request, scope, wanted, len(wanted), len({day for day, _ in wanted}))
-            if not scope.filtered:
-                self._ledger.mark_stale([(start, name, "asked for") for start, name in wanted])
-                for track in self._tracks:
-                    for start, name in wanted:
-                        if name == track.name:
-                            track.set_stale(start, view.last_seq)
-            self._report(request.id, Counts())
-
-    def _report(self, number: int, counts: Counts) -> None:
-        """Tell who asked how far it is."""
-        running = self._running[number]
-        state = "running" if running.left else "done"
-        known = self._ledger.request(number) or running.request
-        self._ledger.report(
-            number,
-            state,
-            windows=(running.total - len(running.left), running.total),
-            days=running.days,
-            events=known.events + counts.events,
-            points=known.points + counts.points,
-            message=self._delivery.problem,
-        )
-        if not running.left:
-            del self._running[number]
-
     def _replay_next(self) -> bool:
         """Replay the newest stale window, or else one that is asked for in part; tell whether there was one."""
         stale = [
@@ -358,19 +312,15 @@ class Follower:
             counts = self._replay(track, start, Scope(), track.states[start][1])
             if counts is None:
                 return True
-            for number, running in list(self._running.items()):
-                if not running.scope.filtered and (start, track.name) in running.left:
-                    running.left.discard((start, track.name))
-                    self._report(number, counts)
+            self._requested.replayed(start, track.name, counts)
             return True
-        for number, running in self._running.items():
-            start, name = max(running.left)
-            track = next(track for track in self._tracks if track.name == name)
-            counts = self._replay(track, start, running.scope, self._ledger.position) or Counts()
-            running.left.discard((start, name))
-            self._report(number, counts)
-            return True
-        return False
+        part = self._requested.next_part()
+        if part is None:
+            return False
+        track = next(track for track in self._tracks if track.name == part.normalizer)
+        counts = self._replay(track, part.start, part.scope, self._ledger.position) or Counts()
+        self._requested.part_replayed(part, counts)
+        return True
 
     def _replay(self, track: Track, start: int, scope: Scope, upto: int) -> Counts | None:
         """Replay one window, with what comes live in between.

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import pytest
-from homeiq.clock import DAY, SECOND, ManualClock
+from homeiq.clock import DAY, SECOND, ManualClock, window_of
 from homeiq.errors import TargetUnreachable
 from homeiq.replayer import delivery as delivering
 from homeiq.replayer import follower as follower_module
@@ -151,6 +151,7 @@ class World:
         self.disk.step = self.step
         self.script: list[Callable[[], None]] = []
         self.stop = Script(self.clock, self.script)
+        self.settings = ReplaySettings()
 
     def close(self) -> None:
         """End it."""
@@ -234,7 +235,7 @@ class World:
         delivery = Delivery(self.target, ledger, self.clock, forever=True, stop=self.stop)
         follower = Follower(
             *(self.data_dir, self.target, ledger, delivery, self.normalizers),
-            *(ReplaySettings(), self.clock, self.stop),
+            *(self.settings, self.clock, self.stop),
         )
         try:
             follower.run()
@@ -576,7 +577,7 @@ def test_what_is_newest_is_written_first_when_the_target_is_back() -> None:
 
 
 def test_what_was_written_before_its_window_is_replayed_leaves_nothing_behind() -> None:
-    """The newest points are there at once; then it turns out that the device had moved before, and their tags are others."""
+    """The newest points are there at once; then it turns out that the device had moved before: their tags are others."""
     with fast_folder() as data_dir, pytest.MonkeyPatch.context() as patch:
         world = World(data_dir, embedded=False)
         patch.setattr(follower_module, "_SLICE_SECONDS", 1_000.0)  # so that it is known before the window is replayed
@@ -646,3 +647,46 @@ def test_a_replay_is_asked_for_while_the_target_is_down() -> None:
             (1, 1, 1),
             (0, 0, 0),
         ]
+
+
+@pytest.mark.parametrize("setting", ["when_asked", "at_once"])
+def test_a_changed_normalizer_is_worked_off_when_asked_or_at_once(setting: Literal["when_asked", "at_once"]) -> None:
+    """At once: newest first, while what comes live is written in between; else the newest day alone."""
+    days = [DAY_0 + n * DAY for n in range(4)]
+    with fast_folder() as data_dir:
+        world = World(data_dir, embedded=False)
+        world.settings = ReplaySettings(rewrite_changed=setting)
+        world.append([*registries(DAY_0), *(state("sensor.a", "1", day + SECOND) for day in days)])
+        world.settle()
+        world.normalizers = [Version2()]
+        written: list[tuple[int, str]] = []
+        usual = world.memory.before
+
+        def before(points: Sequence[Point]) -> None:
+            usual(points)
+            written.extend(
+                (window_of(point.time // 1000), str(point.fields["state"]))
+                for point in points
+                if point.series.measurement != "homeiq_target"
+            )
+
+        world.memory.before = before
+        world.script += [lambda: None] * 3
+        world.script.append(lambda: world.append([state("sensor.a", "2", days[-1] + 99 * SECOND)]))
+        world.script += [lambda: None] * 30
+        world.stop.clear()
+        world.follow()
+        redone = [day for day, text in written if text == "1"]
+        assert (days[-1], "2") in written
+        if setting == "at_once":
+            assert redone == days[::-1]
+            live = written.index((days[-1], "2"))
+            assert live < written.index((days[0], "1")), "what comes live does not wait"
+            assert world.found() == wanted(
+                [record for some in LogReader(data_dir).read() for record in some], Version2()
+            )
+        else:
+            assert redone == days[-1:]
+        world.settle()
+        world.close()
+        assert world.found() == wanted([record for some in LogReader(data_dir).read() for record in some], Version2())
