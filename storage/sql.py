@@ -20,6 +20,7 @@ from .doubled import RANK, STATE_TYPES, find_doubled
 from .gap_view import make_gap_view
 from .log import require_log
 from .manifest import Slice
+from .measurement_views import make_measurement_views
 from .points import points_files
 from .view import LogView
 from .views import SOURCE_BODY, VIEWS, View, quoted
@@ -149,6 +150,7 @@ def _make_views(database: duckdb.DuckDBPyConnection, data_dir: Path, words: froz
     make_gap_view(database, SystemClock().now(), used=words is None or "gaps" in words)
     database.execute(f"CREATE OR REPLACE VIEW points AS {_points(data_dir)}")
     everything = words is None or bool(words & _LISTING)
+    make_measurement_views(database, None if everything else words)
     for made in VIEWS:
         if made.body and (everything or _is_named(made, words or frozenset())):
             database.execute(made.create.replace("{rank}", RANK))
