@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
@@ -142,6 +142,10 @@ class ReplaySettings(_Section):
     layout_options: LayoutOptions = Field(
         default=LayoutOptions(),
         description="options of the layout home_assistant, by their names in configuration.yaml",
+    )
+    rewrite_changed: Literal["when_asked", "at_once"] = Field(
+        default="when_asked",
+        description="at_once: the follower redoes all days of a normalizer that has changed, else only the newest",
     )
     repeat_state_every: RepeatEvery = Field(
         default=None, description="so often, such as 1h, each entity's last state is written again; by default never"

@@ -245,6 +245,14 @@ class Ledger:
                 [(self.target, start, normalizer) for start, normalizer in windows],
             )
 
+    def seen_early(self, start: int, normalizer: str, fingerprint: str) -> None:
+        """Enter that points are written into a stale window before it is replayed: it is then to be read back."""
+        with self._transaction():
+            self._database.execute(
+                "UPDATE window SET fingerprint = ? WHERE target = ? AND start = ? AND normalizer = ? AND fingerprint = ''",
+                (fingerprint, self.target, start, normalizer),
+            )
+
     def interrupted(self) -> None:
         """Make stale what was being written when the last process ended; only the holder of the target's lock may."""
         reason = "a replay of it was interrupted"
