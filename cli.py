@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from . import __version__
+from .cli_doctor import COMMANDS as DOCTOR_COMMANDS
 from .cli_log import COMMANDS as LOG_COMMANDS
 from .cli_setup import COMMANDS as SETUP_COMMANDS
 from .commands.context import Context, shared
@@ -282,7 +283,7 @@ def demo(context: click.Context, seconds: float | None, seed: int) -> None:
     show(context.obj.data_dir, seconds, seed)
 
 
-for _command in (*LOG_COMMANDS, *SETUP_COMMANDS):
+for _command in (*LOG_COMMANDS, *SETUP_COMMANDS, *DOCTOR_COMMANDS):
     cli.add_command(_command)
 
 
