@@ -25,6 +25,7 @@ from ..replayer.scope import Scope
 from ..settings import Settings
 from ..storage.log import require_log
 from .proof import prove
+from .publishing import Publisher
 from .terminal import print_json, print_line, say
 from .times import parse_time
 
@@ -178,12 +179,16 @@ class _Display:
         return f"{text}; waiting: {progress.problem}" if progress.problem else text
 
 
-def follow(settings: Settings, target: str, parent: int | None) -> None:
-    """Follow the log into one target until SIGTERM, SIGINT, or the end of the process `parent`. Raises HomeiqError."""
+def follow(settings: Settings, config: Path | None, target: str, parent: int | None) -> None:
+    """Follow the log into one target until SIGTERM, SIGINT, or the end of the process `parent`. Raises HomeiqError.
+
+    Meanwhile what the status page shows of log, ledger and target is published.
+    """
     stop = _stop_on_signals()
     if parent is not None:
         threading.Thread(target=_watch_parent, args=(parent, stop), daemon=True).start()
-    follow_log(settings, stop, to=target)
+    with Publisher(settings, config, target, SystemClock()) as publisher:
+        follow_log(settings, stop, to=target, begun=publisher.begin)
 
 
 def _watch_parent(parent: int, stop: threading.Event) -> None:
