@@ -13,7 +13,7 @@ import hashlib
 import logging
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +35,9 @@ _log = logging.getLogger(__name__)
 _PROGRESS_SECONDS: Final = 1.0
 _FAILURES_EACH: Final = 5
 _MINUTE: Final = 60.0
+_SOON: Final = 10.0
+"""After so long the first diagnosis, of a process that had just begun, is replaced."""
+
 _END_SECONDS: Final = 3.0
 _ANEW: Final = DAY
 """So often the coverage is read anew: what was forgotten or has expired meanwhile is not counted any more."""
@@ -80,20 +83,22 @@ class Publisher:
 
     def begin(self, target: Target, delivery: Delivery) -> None:
         """Begin to publish what is known of a target, and where it is the first one what is known of the log."""
-        works: list[tuple[str, Callable[[], None], float]] = [
-            ("progress", _Progress(self, target, delivery).publish, _PROGRESS_SECONDS)
+        works: list[tuple[str, Callable[[], None], tuple[float, ...]]] = [
+            ("progress", _Progress(self, target, delivery).publish, (_PROGRESS_SECONDS,))
         ]
         if self._is_first:
-            works.append(("minutely", self._publish_what_takes_longer, _MINUTE))
-        for name, work, seconds in works:
-            thread = threading.Thread(target=self._repeat, args=(work, seconds), name=f"views-{name}", daemon=True)
+            works.append(("minutely", self._publish_what_takes_longer, (_SOON, _MINUTE)))
+        for name, work, waits in works:
+            thread = threading.Thread(target=self._repeat, args=(work, waits), name=f"views-{name}", daemon=True)
             thread.start()
             self._threads.append(thread)
 
-    def _repeat(self, work: Callable[[], None], seconds: float) -> None:
+    def _repeat(self, work: Callable[[], None], waits: Sequence[float]) -> None:
+        """Do it again and again; the last of the waits (seconds) stays."""
+        following = iter(waits)
         while not self._stop.is_set():
             work()
-            self._stop.wait(seconds)
+            self._stop.wait(next(following, waits[-1]))
 
     def publish(self, name: str, make: Callable[[], dict[str, Any]]) -> None:
         """Replace a view; what is wrong is said once, and its old content grows old."""

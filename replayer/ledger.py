@@ -77,9 +77,10 @@ class Ledger:
                 f"{path.as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None, check_same_thread=False
             )
             (version,) = ledger._database.execute("PRAGMA user_version").fetchone()
-            known = version == VERSION and ledger._database.execute(
-                "SELECT 1 FROM target WHERE name = ?", (target,)
-            ).fetchone()
+            known = (
+                version == VERSION
+                and ledger._database.execute("SELECT 1 FROM target WHERE name = ?", (target,)).fetchone()
+            )
         except sqlite3.Error as error:
             raise LogNotWritable(f"the ledger cannot be read: {error}", place=str(path)) from None
         if known:

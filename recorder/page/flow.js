@@ -8,16 +8,16 @@ export function flowOf(now, targets, rates) {
   const { status } = now;
   const pushed = status.events.filter((one) => one.source === "pushed").reduce((sum, one) => sum + one.count, 0);
   const sources = status.sources.map((source) => sourceNode(source, rates));
-  if (pushed) sources.push({ name: title("pushed"), lines: [rate(rates.pushed)], state: "good", moving: rates.pushed > 0 });
+  if (pushed) sources.push({ name: title("pushed"), lines: [rate(rates.pushed, "events")], state: "good", moving: rates.pushed > 0 });
   if (!sources.length) sources.push({ name: "No source", lines: ["nothing is configured"], state: "wrong" });
   const writable = !status.problem;
   const recorder = {
     name: "Recorder", state: status.ready ? "good" : "wrong", moving: rates.taken > 0,
-    lines: [rate(rates.taken), status.dropped ? `${count(status.dropped)} dropped` : `${count(status.unsynced_records)} in memory`],
+    lines: [rate(rates.taken, "records"), status.dropped ? `${count(status.dropped)} dropped` : `${count(status.unsynced_records)} in memory`],
   };
   const log = {
     name: "Log", state: writable ? "good" : "wrong", moving: rates.durable > 0 && targets.length > 0,
-    lines: [`record ${count(status.durable_seq)}`, writable ? `${bytes(status.disk.log_bytes)} on disk` : status.problem],
+    lines: [`record ${count(status.durable_seq)}`, writable ? status.disk.log_bytes ? `${bytes(status.disk.log_bytes)} on disk` : "has just begun" : status.problem],
   };
   const columns = [sources, [recorder], [log]];
   if (targets.length) {
@@ -30,20 +30,20 @@ function sourceNode(source, rates) {
   const speed = rates.sources[source.name] ?? null;
   if (source.configured === false) return { name: title(source.name), lines: ["not configured", source.reason], state: "idle" };
   if (!source.connected) return { name: title(source.name), lines: ["not connected", source.reason], state: "wrong" };
-  const lines = "next_poll" in source ? [`${plural(source.events, "record")}, polled`] : [rate(speed)];
+  const lines = "next_poll" in source ? [`${plural(source.events, "record")}, polled`] : [rate(speed, "events"), source.description];
   return { name: title(source.name), lines, state: source.warnings.length ? "attention" : "good", moving: speed > 0 };
 }
 
 function followerNode(target, durable) {
   const behind = Math.max(0, durable - target.position);
   const stale = target.stale.reduce((sum, one) => sum + one.windows, 0);
-  const lines = [behind > 1 ? `${count(behind)} behind` : "up to date", stale ? plural(stale, "stale window") : rate(target.speed)];
+  const lines = [behind > 1 ? `${count(behind)} behind` : "up to date", stale ? plural(stale, "stale window") : rate(target.speed, "records")];
   const state = target.old ? "wrong" : target.failing?.length || stale ? "attention" : "good";
   return { name: "Follower", lines: target.old ? ["says nothing", "since some minutes"] : lines, state, moving: target.speed > 0 };
 }
 
 function targetNode(target) {
-  const lines = target.problem ? ["waits", target.problem] : [target.title, target.refused ? `${count(target.refused)} refused` : `${rate(target.points)} points`];
+  const lines = target.problem ? ["waits", target.problem] : [target.refused ? `${count(target.refused)} refused` : rate(target.points, "points"), target.title];
   return { name: title(target.name), lines, state: target.problem ? "wrong" : target.refused ? "attention" : "good" };
 }
 

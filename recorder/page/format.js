@@ -8,7 +8,7 @@ export const count = (n) => numbers.format(n);
 export const clock = (seconds) => clockTime.format(seconds * 1000);
 export const moment = (seconds) => dayAndTime.format(seconds * 1000);
 export const plural = (n, one, more = `${one}s`) => `${count(n)} ${n === 1 ? one : more}`;
-export const title = (name) => ({ home_assistant: "Home Assistant", recorder: "Recorder", pushed: "POST /events" })[name]
+export const title = (name) => ({ home_assistant: "Home Assistant", recorder: "Recorder", pushed: "POST /events", influxdb: "InfluxDB", embedded: "Embedded target" })[name]
   ?? name.replaceAll("_", " ").replace(/^./, (c) => c.toUpperCase());
 
 export function length(seconds) {
@@ -27,10 +27,11 @@ export function bytes(n) {
   return `${n < 10 && unit ? n.toFixed(1) : Math.round(n)} ${units[unit]}`;
 }
 
-export function rate(perSecond) {
+export function rate(perSecond, what = "") {
   if (perSecond === null) return "…";
-  if (perSecond > 0 && perSecond < 1) return `${count(Math.max(1, Math.round(perSecond * 60)))}/min`;
-  return `${perSecond < 10 ? Number(perSecond.toFixed(1)) : count(Math.round(perSecond))}/s`;
+  const unit = what && ` ${what}`;
+  if (perSecond > 0 && perSecond < 1) return `${count(Math.max(1, Math.round(perSecond * 60)))}${unit}/min`;
+  return `${perSecond < 10 ? Number(perSecond.toFixed(1)) : count(Math.round(perSecond))}${unit}/s`;
 }
 
 export function el(tag, properties = {}, ...children) {

@@ -57,7 +57,7 @@ export function showFigures(now, rates, targets) {
   const { status } = now;
   const behind = targets.length ? Math.max(...targets.map((target) => Math.max(0, status.durable_seq - target.position))) : null;
   const figures = [
-    ["Events now", rate(rates.taken), "recorded"],
+    ["Recorded now", rate(rates.taken), "records"],
     ["In the log", count(status.durable_seq), "records"],
     ["Not projected yet", behind === null ? "–" : count(behind), behind === null ? "nothing follows" : "records"],
     ["Disk left", bytes(status.disk.free_bytes), status.disk.days_left === null ? "days: not known yet" : daysLeft(status.disk.days_left)],
@@ -114,7 +114,7 @@ function targetPanel(target, durable) {
 }
 
 function deadLetters(target) {
-  if (!target.refused) return [el("p", { class: "quiet" }, "No point was refused, no window is kept waiting unseen.")];
+  if (!target.refused) return [el("p", { class: "quiet" }, target.stale.length ? "No point was refused." : "No window is stale, no point was refused.")];
   return [el("p", { class: "problem" }, `${plural(target.refused, "point")} refused (dead letters; homeiq dead-letters lists them):`),
     el("ul", { class: "letters" }, target.reasons.map((one) => el("li", {}, `${count(one.points)} × ${one.reason}`))),
     el("ul", { class: "letters" }, target.letters.map((one) => el("li", {}, `record ${count(one.seq)}, ${moment(Date.parse(one.time) / 1000)} `, el("code", {}, one.line))))];
@@ -129,7 +129,8 @@ export function showLatest(latest) {
   const rows = [...latest].reverse();
   show(id("latest"), rows, () => !rows.length ? el("p", { class: "quiet" }, "Nothing was recorded since the start.")
     : el("table", { class: "latest" }, el("caption", { class: "unseen" }, "The last events that were recorded"),
-      el("thead", { class: "unseen" }, el("tr", {}, ["When", "What", "State"].map((name) => el("th", { scope: "col" }, name)))),
+      el("colgroup", {}, ["when", "what", "state"].map((name) => el("col", { class: name }))),
+      el("thead", {}, el("tr", {}, ["When", "What", "State"].map((name) => el("th", { scope: "col", class: name.toLowerCase() }, name)))),
       el("tbody", {}, rows.map((one) => el("tr", {}, el("td", { class: "quiet when" }, clock(one.received_at / 1e6)),
         el("td", { class: "what" }, one.entity_id ?? `${title(one.source)}: ${one.event_type}`), el("td", { class: "state" }, one.state ?? (one.entity_id ? "removed" : "")))))));
 }
