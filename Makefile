@@ -26,7 +26,7 @@ servers: sync ## Install the real servers of the tests, once for all clones
 lint: sync ## Check style and types
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
-	@$(RUN) mypy --strict recorder replayer connectors storage doctor commands cli.py __main__.py
+	@$(RUN) mypy --strict recorder replayer connectors storage doctor commands cli.py cli_doctor.py __main__.py
 
 bench: sync ## Measure; ARGS are handed on
 	@$(RUN) python benchmarks/run.py $(ARGS)

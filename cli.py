@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from . import __version__
+from .cli_doctor import doctor
 from .commands.configuration import load_settings
 from .commands.terminal import fail, set_up_logging
 from .errors import HomeiqError, UsageError
@@ -382,6 +383,9 @@ def demo(context: click.Context, seconds: float | None, seed: int) -> None:
     from .commands.demo import demo as show
 
     show(context.obj.data_dir, seconds, seed)
+
+
+cli.add_command(doctor)
 
 
 def main() -> None:

@@ -38,6 +38,7 @@ from .target_settings import HttpUrl, InfluxDBSettings, TargetSettings
 __all__ = [
     "HttpUrl",
     "TargetSettings",
+    "HOMEIQ_NAMES",
     "HomeAssistantSettings",
     "HttpSettings",
     "InfluxDBSettings",
@@ -50,7 +51,7 @@ __all__ = [
     "nearest",
 ]
 
-_HOMEIQ_NAMES = {
+HOMEIQ_NAMES = {
     "HOME_ASSISTANT_URL": ("home_assistant", "url"),
     "HOME_ASSISTANT_TOKEN": ("home_assistant", "token"),
     "INFLUXDB_URL": ("influxdb", "url"),
@@ -306,7 +307,7 @@ def _names_a_file(section: str, key: str) -> bool:
 def _homeiq_names(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return what HOME_ASSISTANT_URL and its like say; an empty variable says nothing."""
     found: dict[str, dict[str, str]] = {}
-    for name, (section, key) in _HOMEIQ_NAMES.items():
+    for name, (section, key) in HOMEIQ_NAMES.items():
         if environ.get(name):
             found.setdefault(section, {})[key] = environ[name]
         elif environ.get(f"{name}_FILE"):

@@ -59,15 +59,27 @@ class Once(Generic[T]):
                     raise
             return self._made[0]
 
+    def known(self) -> T | None:
+        """Return the value if it was made; nothing is waited for."""
+        return self._made[0] if self._made else None
+
 
 class Case:
     """One home at one moment: its settings, and what is known of recorder, log and ledger."""
 
     def __init__(
-        self, settings: Settings, config: Path | None, clock: Clock | None = None, limits: Limits | None = None
+        self,
+        settings: Settings,
+        config: Path | None,
+        clock: Clock | None = None,
+        limits: Limits | None = None,
+        *,
+        data_dir_given: bool = False,
     ) -> None:
+        """`data_dir_given`: the data folder was named on the command line."""
         self.settings = settings
         self.config = config
+        self.data_dir_given = data_dir_given
         self.clock = clock or SystemClock()
         self.limits = limits or Limits()
         self.now = self.clock.now()

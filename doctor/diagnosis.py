@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -9,21 +10,52 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from ..clock import SECOND, Clock, from_iso, to_iso
+from ..clock import SECOND, Clock, SystemClock, from_iso, to_iso
 from ..connectors.home_assistant.protocol import SOURCE as HOME_ASSISTANT
-from ..errors import HomeiqError
+from ..errors import HomeiqError, LogError, SettingsError
 from ..settings import Settings
-from . import recording, way
-from .case import Case, Limits
+from . import configuration, figures, home, influxdb, origins, recording, sources, way, whole
+from .case import Case, Limits, Once
 from .finding import Finding, Result, Section, Severity
 from .words import count, length
 
-__all__ = ["CHECKS", "Check", "Diagnosis", "diagnose"]
+__all__ = ["CHECKS", "Check", "Diagnosis", "diagnose", "without_settings"]
 
 Check = Callable[[Case], Result]
 
-CHECKS: Final[dict[str, Check]] = {"recording": recording.check, "way": way.check}
+CHECKS: Final[dict[str, Check]] = {
+    "targets": influxdb.check,
+    "way": way.check,
+    "sources": sources.check,
+    "home_assistant": home.check,
+    "origins": origins.check,
+    "configuration": configuration.check,
+    "figures": figures.check,
+    "log": whole.check,
+    "recording": recording.check,
+}
 """All checks by name. The sections of a diagnosis stand in their order."""
+
+_FIRST: Final = (
+    "configuration",
+    "recording",
+    "home_assistant",
+    "log",
+    "sources",
+    "targets",
+    "way",
+    "origins",
+    "figures",
+)
+"""Whose finding is said first: what is the cause of others before them."""
+
+_VITAL: Final = frozenset({"recording", "targets", "way", "sources", "log"})
+"""Without these nobody can say Yes."""
+
+_A_MOMENT: Final = 500
+"""So few records are on their way at any time; a follower that is late is a finding of its own."""
+
+_log = logging.getLogger(__name__)
 
 _ORDER: Final[tuple[Severity, ...]] = ("wrong", "attention", "good")
 
@@ -62,23 +94,35 @@ class Diagnosis:
 
 
 def diagnose(
-    settings: Settings, config: Path | None, *, clock: Clock | None = None, limits: Limits | None = None
+    settings: Settings,
+    config: Path | None,
+    *,
+    clock: Clock | None = None,
+    limits: Limits | None = None,
+    data_dir_given: bool = False,
 ) -> Diagnosis:
     """Find out all that can be found out within the limits. Raises nothing: what can't be found out is a finding."""
-    case = Case(settings, config, clock, limits)
+    case = Case(settings, config, clock, limits, data_dir_given=data_dir_given)
     began = time.monotonic()
     found = _run(case)
-    results = list(found.values())
-    findings = [finding for result in results for finding in result.findings]
+    # The same said by two checks is said once.
+    findings = list(dict.fromkeys(finding for name in _FIRST for finding in found[name].findings))
     findings.sort(key=lambda finding: _ORDER.index(finding.severity))
     return Diagnosis(
         case.now,
         _answer(case, findings),
         tuple(findings),
-        tuple(section for result in results for section in result.sections),
-        tuple(words for result in results for words in result.unseen),
+        tuple(section for result in found.values() for section in result.sections),
+        tuple(dict.fromkeys(words for result in found.values() for words in result.unseen)),
         time.monotonic() - began,
     )
+
+
+def without_settings(error: SettingsError, config: Path | None, clock: Clock | None = None) -> Diagnosis:
+    """Return the diagnosis of a home whose settings can't be read: they come first, and nothing else was looked at."""
+    finding = configuration.broken(error, config)
+    unseen = ("everything but the settings: they say where the rest is",)
+    return Diagnosis((clock or SystemClock()).now(), f"No: {finding.sentence}", (finding,), (), unseen)
 
 
 def _run(case: Case) -> dict[str, Result]:
@@ -86,35 +130,54 @@ def _run(case: Case) -> dict[str, Result]:
     found: dict[str, Result] = {}
 
     def run(name: str) -> None:
-        try:
-            found[name] = CHECKS[name](case)
-        except HomeiqError as error:
-            found[name] = Result((Finding("check-failed", "wrong", f"{name} cannot be looked at: {error}"),))
-        except Exception as error:  # a diagnosis must come out of any state that a home is in
-            sentence = f"the check of {name} failed in homeiq itself ({error!r})"
-            found[name] = Result((Finding("check-failed", "attention", sentence),))
+        found[name] = _tried(name, case)
 
     # Not a pool: a check that hangs on a dead disk must not keep the process from ending.
-    threads = {name: threading.Thread(target=run, args=(name,), name=name, daemon=True) for name in CHECKS}
-    for thread in threads.values():
+    threads = [threading.Thread(target=run, args=(name,), name=name, daemon=True) for name in CHECKS]
+    for thread in threads:
         thread.start()
     deadline = time.monotonic() + case.limits.check
-    for thread in threads.values():
+    for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    late = f"was not found out within {case.limits.check:g} s"
-    return {
-        name: found.get(name)
-        or Result((Finding("check-timeout", "attention", f"what is the matter with {name} {late}"),))
-        for name in CHECKS
-    }
+    return {name: found.get(name) or _late(name, case) for name in CHECKS}
+
+
+def _tried(name: str, case: Case) -> Result:
+    try:
+        return CHECKS[name](case)
+    except LogError as error:
+        return Result((Finding("log-unreadable", "wrong", str(error), ("homeiq verify",)),))
+    except SettingsError as error:
+        return Result((configuration.broken(error, case.config),))
+    except HomeiqError as error:
+        return Result((Finding("check-failed", _weight(name), f"{_title(name)} cannot be looked at: {error}"),))
+    except Exception as error:  # a diagnosis must come out of any state that a home is in
+        _log.debug("the check of %s failed", name, exc_info=True)
+        words = f"{_title(name)} cannot be looked at, by an error in homeiq itself ({type(error).__name__}: {error})"
+        return Result((Finding("check-failed", _weight(name), words, ("homeiq -v doctor   # says more",)),))
+
+
+def _late(name: str, case: Case) -> Result:
+    words = f"{_title(name)} could not be looked at within {case.limits.check:g} s"
+    return Result((Finding("check-timeout", _weight(name), words, ("homeiq doctor --full   # waits longer",)),))
+
+
+def _weight(name: str) -> Severity:
+    return "wrong" if name in _VITAL else "attention"
+
+
+def _title(name: str) -> str:
+    return {"targets": "where points go", "way": "the way of the data", "log": "the log"}.get(
+        name, name.replace("_", " ")
+    )
 
 
 def _answer(case: Case, findings: Sequence[Finding]) -> str:
     wrong = [finding for finding in findings if finding.severity == "wrong"]
     if wrong:
-        more = f" (and {count(len(wrong) - 1, 'more thing')} wrong)" if len(wrong) > 1 else ""
+        more = f" ({count(len(wrong) - 1, 'more thing')} wrong)" if len(wrong) > 1 else ""
         return f"No: {wrong[0].sentence}{more}"
-    facts = case.log()
+    facts = case.log.known()
     parts = [f"{count(facts.last_day if facts else 0, 'event')} in the last 24 h, {_projected(case)}"]
     if connected := _connected(case):
         parts.append(connected)
@@ -122,13 +185,14 @@ def _answer(case: Case, findings: Sequence[Finding]) -> str:
 
 
 def _projected(case: Case) -> str:
-    behind = max((projection().behind for projection in case.projections.values()), default=0)
-    return f"{behind:,} not yet projected" if behind else "all projected"
+    """Say how many events are on their way; a follower is always a moment behind, which says nothing."""
+    late = [finding for finding in map(Once.known, case.projections.values()) if finding is not None]
+    behind = max((projection.behind for projection in late), default=0)
+    return "all projected" if behind < _A_MOMENT else f"{behind:,} of them not projected yet"
 
 
 def _connected(case: Case) -> str:
-    recorder = case.recorder() or {}
-    for source in recorder.get("sources", ()):
+    for source in (case.recorder.known() or {}).get("sources", ()):
         if source["name"] == HOME_ASSISTANT and source["connected"] and source["since"]:
             return f"Home Assistant connected for {length((case.now - from_iso(source['since'])) / SECOND)}"
     return ""

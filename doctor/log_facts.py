@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -32,10 +31,20 @@ DAYS: Final = 7
 
 _MOST_ROWS: Final = 2_000_000
 _NARROW: Final = ("seq", "time", "received_at", "source", "origin", "event_type", "entity_id")
+_TOLD: Final = tuple(
+    HOUSEKEEPING + what
+    for what in ("started", "stopped", "ended", "connected", "disconnected", "dropped", "backfilled")
+)
+"""What tells of gaps; of the heartbeats, those in the tails and the last record of all are enough."""
+
 _STATES: Final = ("state_changed", "state")
 _SAMPLE: Final = 1_000
 _LATENCIES: Final = 5_000
 _TRIES: Final = 5
+
+_NUMBERS: Final = pa.schema(
+    [(name, pa.int64() if name in ("seq", "time", "received_at") else pa.string()) for name in _NARROW]
+)
 
 _HOUR: Final = 3_600 * SECOND
 
@@ -47,6 +56,7 @@ class LogFacts:
     first_seq: int = 1
     end: int = 0
     since: int = 0
+    whole: bool = True
     looked_at: int = 0
     missing: list[tuple[int, int]] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
@@ -97,20 +107,22 @@ def _look_at(data_dir: Path, now: int) -> LogFacts:
     rows = sum(table.num_rows for table in tables)
     for part in reversed(files.slices):
         if rows >= _MOST_ROWS:
-            facts.since = _least(tables)
+            facts.since, facts.whole = _least(tables), False
             break
         try:
-            found = _recent(part, since)
+            found, own = _recent(part, since)
         except LogCorrupt as error:
             facts.damaged.append(str(error))
             continue
         if not found and part is not files.slices[-1]:
             break
         tables += found
+        facts.own = own + facts.own
         rows += sum(table.num_rows for table in found)
     whole = pa.concat_tables(tables) if tables else segment.table_of([]).select(list(_NARROW))
     facts.looked_at = whole.num_rows
     _count(facts, whole, now)
+    facts.own += _sign_of_life(whole, facts.own)
     facts.attributes = _attributes(records or _newest(files))
     return facts
 
@@ -131,8 +143,11 @@ def _tails(files: LogFiles, facts: LogFacts) -> tuple[list[pa.Table], list[Recor
     return tables, newest
 
 
-def _recent(part: Slice, since: int) -> list[pa.Table]:
-    """Return the rows of the row groups of a segment that hold anything which arrived at `since` or later."""
+def _recent(part: Slice, since: int) -> tuple[list[pa.Table], list[Record]]:
+    """Return the rows of the row groups of a segment that hold anything which arrived at `since` or later.
+
+    And in order of seq what the recorder said in them of gaps.
+    """
     place = COLUMNS.index("received_at")
     with segment.check_footer(part.segment) as file:
         groups = [
@@ -140,9 +155,29 @@ def _recent(part: Slice, since: int) -> list[pa.Table]:
             for group in range(file.num_row_groups)
             if _greatest(file.metadata.row_group(group).column(place).statistics) >= since
         ]
-    if not groups:
+    tables: list[pa.Table] = []
+    own: list[Record] = []
+    for group in groups:
+        found = list(segment.read_rows(part.segment, part.first, part.last, _NARROW, [group]))
+        tables += found
+        if any(_tells(table).num_rows for table in found):
+            whole = segment.read_rows(part.segment, part.first, part.last, COLUMNS, [group])
+            own += [record for table in whole for record in records_of(_tells(table))]
+    return tables, sorted(own, key=lambda record: record.seq)
+
+
+def _tells(table: pa.Table) -> pa.Table:
+    return table.filter(pc.is_in(table["event_type"], pa.array(_TOLD, pa.string())))
+
+
+def _sign_of_life(rows: pa.Table, own: list[Record]) -> list[Record]:
+    """Return the last record of all, without its text: whoever wrote it was alive then."""
+    if not rows.num_rows:
         return []
-    return list(segment.read_rows(part.segment, part.first, part.last, _NARROW, groups))
+    (last,) = rows.sort_by([("seq", "descending")]).slice(0, 1).cast(_NUMBERS).to_pylist()
+    if own and own[-1].seq >= last["seq"]:
+        return []
+    return [Record(**last, state=None, raw="")]
 
 
 def _greatest(found: object) -> int:
@@ -221,8 +256,3 @@ def _attributes_of(raw: str) -> int | None:
         return len(state["attributes"])
     except (ValueError, AttributeError, KeyError, TypeError):
         return None
-
-
-def groups_of(facts: LogFacts) -> Iterator[tuple[str, str]]:
-    """Yield source and origin of what was counted, in the order of their names."""
-    yield from sorted({(source, origin) for source, origin, _ in facts.by_day})
