@@ -37,11 +37,15 @@ function ratesOf({ at, status }) {
   };
 }
 
+const CAUGHT_UP = 10; // seconds; a follower gathers for a moment what comes live
+
 function targetsNow() {
   return [...views].filter(([name]) => name.startsWith("target-")).map(([name, target]) => {
     const { stale: old, age_seconds: age } = now.views[name] ?? { stale: true, age_seconds: 0 };
     const at = Date.parse(target.at) / 1000;
-    return { ...target, old, age, speed: speeds.of(name, at, target.position), points: speeds.of(`${name} points`, at, target.written) };
+    const behind = Math.max(0, now.status.durable_seq - target.position);
+    const upToDate = behind <= Math.max(1, CAUGHT_UP * (rates.durable ?? 0));
+    return { ...target, old, age, behind, upToDate, speed: speeds.of(name, at, target.position), points: speeds.of(`${name} points`, at, target.written) };
   });
 }
 

@@ -21,7 +21,7 @@ export function flowOf(now, targets, rates) {
   };
   const columns = [sources, [recorder], [log]];
   if (targets.length) {
-    columns.push(targets.map((target) => followerNode(target, status.durable_seq)), targets.map(targetNode));
+    columns.push(targets.map(followerNode), targets.map(targetNode));
   } else columns.push([{ name: "Follower", lines: ["nothing follows the log"], state: "idle" }]);
   return columns;
 }
@@ -34,10 +34,9 @@ function sourceNode(source, rates) {
   return { name: title(source.name), lines, state: source.warnings.length ? "attention" : "good", moving: speed > 0 };
 }
 
-function followerNode(target, durable) {
-  const behind = Math.max(0, durable - target.position);
+function followerNode(target) {
   const stale = target.stale.reduce((sum, one) => sum + one.windows, 0);
-  const lines = [behind > 1 ? `${count(behind)} behind` : "up to date", stale ? plural(stale, "stale window") : rate(target.speed, "records")];
+  const lines = [target.upToDate ? "up to date" : `${count(target.behind)} behind`, stale ? plural(stale, "stale window") : rate(target.speed, "records")];
   const state = target.old ? "wrong" : target.failing?.length || stale ? "attention" : "good";
   return { name: "Follower", lines: target.old ? ["says nothing", "since some minutes"] : lines, state, moving: target.speed > 0 };
 }

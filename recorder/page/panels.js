@@ -55,7 +55,7 @@ async function copied(button, text) {
 
 export function showFigures(now, rates, targets) {
   const { status } = now;
-  const behind = targets.length ? Math.max(...targets.map((target) => Math.max(0, status.durable_seq - target.position))) : null;
+  const behind = targets.length ? Math.max(...targets.map((target) => target.behind)) : null;
   const figures = [
     ["Recorded now", rate(rates.taken), "records"],
     ["In the log", count(status.durable_seq), "records"],
@@ -97,11 +97,10 @@ export function showTargets(targets, durable) {
 }
 
 function targetPanel(target, durable) {
-  const behind = Math.max(0, durable - target.position);
   const facts = [];
   if (target.old) facts.push(el("p", { class: "problem" }, `Its follower has said nothing for ${length(target.age)}: what is shown was true then.`));
   if (target.problem) facts.push(el("p", { class: "problem" }, `It waits: ${target.problem}`));
-  facts.push(labelled("Projected", target.position, durable, behind > 1 ? `${plural(behind, "record")} to go` : "up to date"));
+  facts.push(labelled("Projected", target.position, durable, target.upToDate ? "up to date" : `${plural(target.behind, "record")} to go`));
   for (const request of target.requests) {
     facts.push(labelled(`Replay ${request.id}`, request.done, request.windows, `${count(request.done)} of ${plural(request.windows, "window")}, ${plural(request.events, "event")}`));
   }

@@ -1,6 +1,7 @@
 """Debian's Chromium without a screen, driven over its DevTools protocol."""
 
 import base64
+import contextlib
 import json
 import shutil
 import time
@@ -14,9 +15,10 @@ from websockets.sync.client import ClientConnection, connect
 from .process import ServerProcess
 from .web import request
 
-__all__ = ["NAME", "Chromium", "Page", "installed"]
+__all__ = ["NAME", "REMEDY", "Chromium", "Page", "installed"]
 
 NAME = "chromium"
+REMEDY = "apt-get install chromium"
 _START = 60.0
 _ANSWER = 30.0
 
@@ -91,7 +93,9 @@ class Page:
         self.problems: list[str] = []
         self.requests: list[str] = []
         self._number = 0
-        self._socket: ClientConnection = connect(url, proxy=None, max_size=2**26, open_timeout=_ANSWER)
+        self._open = contextlib.ExitStack()
+        opened = connect(url, proxy=None, max_size=2**26, open_timeout=_ANSWER)
+        self._socket: ClientConnection = self._open.enter_context(opened)
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
         script = (
@@ -106,7 +110,7 @@ class Page:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._socket.close()
+        self._open.close()
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol, and return its result."""
