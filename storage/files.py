@@ -107,6 +107,10 @@ class Files:
         descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
             self.write(descriptor, content)
+        except OSError:
+            with suppress(OSError):
+                beside.unlink()
+            raise
         finally:
             os.close(descriptor)
         os.rename(beside, path)

@@ -1,6 +1,6 @@
 // When each source was listened to: a row for each, with its gaps. A click or Enter tells why.
 
-import { clock, count, el, length, moment, plural, svg, title } from "./format.js";
+import { count, el, length, moment, plural, svg, title } from "./format.js";
 
 const DAY = 86400;
 const [ROW, BARS] = [22, 46];
@@ -98,7 +98,7 @@ export class Timeline {
     const shown = gaps.slice(-12);
     const left = gaps.length - shown.length;
     this.detail.replaceChildren(el("h3", {}, title(source.name)),
-      ...shown.map((gap) => el("p", {}, sentence(gap, this.now), el("br"), el("span", { class: gap.closed ? "quiet" : "problem" }, closing(gap, source)))),
+      ...shown.map((gap) => el("p", {}, sentence(gap, this.now), el("br"), el("span", { class: gap.closed ? "quiet" : "note" }, closing(gap, source)))),
       ...(left ? [el("p", { class: "quiet" }, `and ${plural(left, "earlier gap")}: homeiq gaps lists them`)] : []));
   }
 
@@ -147,7 +147,7 @@ function sentence(gap, now) {
 function closing(gap, source) {
   const missing = gap.missing.length ? `; not to be had: ${gap.missing.join(", ")}` : "";
   if (gap.closed) return `Closed: its states were fetched from the history${missing}.`;
-  if (gap.closed_from !== null) return `Closed in part, from ${clock(gap.closed_from)} to ${clock(gap.closed_upto)}${missing}.`;
+  if (gap.closed_from !== null) return `Closed in part, from ${moment(gap.closed_from)} to ${moment(gap.closed_upto)}${missing}.`;
   if (gap.end === null) return "It cannot be closed before it has ended.";
   return source.name === "home_assistant" ? `Not closed${missing}: homeiq backfill asks the history once more.` : "This source has no history to close it from.";
 }
