@@ -131,5 +131,5 @@ export function showLatest(latest) {
       el("colgroup", {}, ["when", "what", "state"].map((name) => el("col", { class: name }))),
       el("thead", {}, el("tr", {}, ["When", "What", "State"].map((name) => el("th", { scope: "col", class: name.toLowerCase() }, name)))),
       el("tbody", {}, rows.map((one) => el("tr", {}, el("td", { class: "quiet when" }, clock(one.received_at / 1e6)),
-        el("td", { class: "what" }, one.entity_id ?? `${title(one.source)}: ${one.event_type}`), el("td", { class: "state" }, one.state ?? (one.entity_id ? "removed" : "")))))));
+        el("td", { class: "what" }, one.entity_id ?? `${title(one.source)}: ${one.event_type}`), el("td", { class: "state" }, one.state ?? (one.entity_id ? (one.event_type === "state_changed" ? "removed" : one.event_type) : "")))))));
 }

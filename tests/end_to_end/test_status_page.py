@@ -51,7 +51,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
         SimulatedServer(speed=40) as home,
         Homeiq(folder, HOME_ASSISTANT_URL=home.url, HOME_ASSISTANT_TOKEN=home.token) as homeiq,
     ):
-        homeiq.environment["HOMEIQ_HTTP__PORT"] = str(free_port())
+        homeiq.environment |= {"HOMEIQ_HTTP__PORT": str(free_port()), "HOMEIQ_DATA_DIR": "data"}
         write_story(homeiq.data_dir, SystemClock().now(), per_hour=12)
         process = homeiq.start("run")
         yield Shown(homeiq, homeiq.url() + "/")
@@ -248,6 +248,7 @@ def test_pictures_for_the_docs(shown: Shown, page: Page, pytestconfig: pytest.Co
     folder = Path(pytestconfig.getoption("screenshots") or tmp_path)
     shown.open(page)
     page.wait("all to be projected", "/up to date/.test(document.querySelector('#targets').innerText)", 120)
+    page.wait("a diagnosis made since", "!/must be made anew/.test(document.getElementById('answer').innerText)", 120)
     page.click("#ranges button:nth-child(3)")
     page.click("[data-gap^=home_assistant][aria-label*='could not be reached'] .body")
     page.js("scrollTo(0, 0)")
