@@ -37,6 +37,7 @@ function ratesOf({ at, status }) {
   };
 }
 
+const WRITES = 30; // seconds; a target may be written to every few seconds only
 const CAUGHT_UP = 10; // seconds; a follower gathers for a moment what comes live
 
 function targetsNow() {
@@ -45,7 +46,7 @@ function targetsNow() {
     const at = Date.parse(target.at) / 1000;
     const behind = Math.max(0, now.status.durable_seq - target.position);
     const upToDate = behind <= Math.max(1, CAUGHT_UP * (rates.durable ?? 0));
-    return { ...target, old, age, behind, upToDate, speed: speeds.of(name, at, target.position), points: speeds.of(`${name} points`, at, target.written) };
+    return { ...target, old, age, behind, upToDate, speed: speeds.of(name, at, target.position, WRITES), points: speeds.of(`${name} points`, at, target.written, WRITES) };
   });
 }
 

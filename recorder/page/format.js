@@ -62,15 +62,15 @@ export function show(element, facts, draw) {
   element.replaceChildren(...[draw()].flat());
 }
 
-// What grows, by name: how fast over the last ten seconds.
+// What grows, by name: how fast over the last seconds.
 export class Rates {
   #samples = new Map();
 
-  of(name, at, value) {
+  of(name, at, value, seconds = 10) {
     const samples = this.#samples.get(name) ?? [];
     if (samples.length && (value < samples.at(-1).value || at < samples.at(-1).at)) samples.length = 0;
     if (!samples.length || at > samples.at(-1).at) samples.push({ at, value });
-    while (samples.length > 2 && at - samples[0].at > 10) samples.shift();
+    while (samples.length > 2 && at - samples[0].at > seconds) samples.shift();
     this.#samples.set(name, samples);
     const [first, last] = [samples[0], samples.at(-1)];
     return last.at > first.at ? (last.value - first.value) / (last.at - first.at) : null;

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,13 +46,13 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
-    folder = tmp_path_factory.mktemp("shown")
+def shown() -> Iterator[Shown]:
     with (
+        tempfile.TemporaryDirectory(prefix="home-") as name,
         SimulatedServer(speed=40) as home,
-        Homeiq(folder, HOME_ASSISTANT_URL=home.url, HOME_ASSISTANT_TOKEN=home.token) as homeiq,
+        Homeiq(Path(name), HOME_ASSISTANT_URL=home.url, HOME_ASSISTANT_TOKEN=home.token) as homeiq,
     ):
-        homeiq.environment |= {"HOMEIQ_HTTP__PORT": str(free_port()), "HOMEIQ_DATA_DIR": "data"}
+        homeiq.environment |= {"HOMEIQ_HTTP__PORT": str(free_port())}
         write_story(homeiq.data_dir, SystemClock().now(), per_hour=12)
         process = homeiq.start("run")
         yield Shown(homeiq, homeiq.url() + "/")
