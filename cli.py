@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from . import __version__
-from .cli_doctor import doctor
+from .cli_doctor import COMMANDS as DOCTOR_COMMANDS
 from .commands.configuration import load_settings
 from .commands.terminal import fail, set_up_logging
 from .errors import HomeiqError, UsageError
@@ -385,7 +385,8 @@ def demo(context: click.Context, seconds: float | None, seed: int) -> None:
     show(context.obj.data_dir, seconds, seed)
 
 
-cli.add_command(doctor)
+for _command in DOCTOR_COMMANDS:
+    cli.add_command(_command)
 
 
 def main() -> None:

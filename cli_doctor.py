@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-__all__ = ["doctor"]
+__all__ = ["COMMANDS"]
 
 
 @click.command()
@@ -25,3 +25,6 @@ def doctor(context: Any, as_json: bool, report: Path | None, full: bool) -> None
     from .commands.doctor import doctor as diagnose
 
     diagnose(context.config, context.data_dir, as_json=as_json, report=report, full=full)
+
+
+COMMANDS = (doctor,)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from ..clock import Clock, SystemClock
 from ..errors import HomeiqError, LogError
@@ -19,7 +19,7 @@ from .projection import Projection, projection_of
 if TYPE_CHECKING:
     from .log_facts import LogFacts
 
-__all__ = ["Case", "Limits", "Once"]
+__all__ = ["QUIET", "Case", "Limits", "Once"]
 
 T = TypeVar("T")
 
@@ -28,14 +28,19 @@ T = TypeVar("T")
 class Limits:
     """How long things may take, in seconds: one request, one check; and how long to watch a follower that is behind.
 
-    `full`: everything is read that can be. `probe`: a point is written to the target, and removed again.
+    `full`: everything is read that can be. `quiet`: for whoever asks each minute; nothing is written to a target, its
+    points are not counted, and Home Assistant is not asked: what recorder and ledger say of both is enough.
     """
 
     request: float = 5.0
     check: float = 30.0
     watch: float = 3.0
     full: bool = False
-    probe: bool = True
+    quiet: bool = False
+
+
+QUIET: Final = Limits(quiet=True)
+"""What suits a process that makes a diagnosis each minute, beside others."""
 
 
 class Once(Generic[T]):
@@ -83,6 +88,8 @@ class Case:
         self.clock = clock or SystemClock()
         self.limits = limits or Limits()
         self.now = self.clock.now()
+        self._lock = threading.Lock()
+        self._others: dict[str, Once[Any]] = {}
         self.recorder: Once[dict[str, Any] | None] = Once(self._recorder)
         """The running recorder's live facts, None where none runs; `problem` where it does not answer."""
         self.log: Once[LogFacts | None] = Once(self._log)
@@ -91,6 +98,12 @@ class Case:
             name: Once(partial(projection_of, settings, name)) for name in settings.all_targets()
         }
         """By the name of a target, what the ledger says of it. Raises HomeiqError."""
+
+    def once(self, key: str, make: Callable[[], T]) -> T:
+        """Return what `make` made when it was asked for under this key first."""
+        with self._lock:
+            one: Once[Any] = self._others.setdefault(key, Once(make))
+        return cast(T, one())
 
     @property
     def data_dir(self) -> Path:

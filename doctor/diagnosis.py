@@ -52,9 +52,6 @@ _FIRST: Final = (
 _VITAL: Final = frozenset({"recording", "targets", "way", "sources", "log"})
 """Without these nobody can say Yes."""
 
-_A_MOMENT: Final = 500
-"""So few records are on their way at any time; a follower that is late is a finding of its own."""
-
 _log = logging.getLogger(__name__)
 
 _ORDER: Final[tuple[Severity, ...]] = ("wrong", "attention", "good")
@@ -185,10 +182,10 @@ def _answer(case: Case, findings: Sequence[Finding]) -> str:
 
 
 def _projected(case: Case) -> str:
-    """Say how many events are on their way; a follower is always a moment behind, which says nothing."""
+    """Say how many records are on their way; a follower is always a moment behind."""
     late = [finding for finding in map(Once.known, case.projections.values()) if finding is not None]
     behind = max((projection.behind for projection in late), default=0)
-    return "all projected" if behind < _A_MOMENT else f"{behind:,} of them not projected yet"
+    return "all projected" if not behind else f"all but the newest {behind:,} projected"
 
 
 def _connected(case: Case) -> str:

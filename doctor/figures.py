@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import pyarrow.parquet as pq
+
+from ..storage.points import points_files
 from .case import Case
 from .finding import Result, Section
 from .gap_facts import count_entities
+from .origins import points_in
+from .words import count
 
 __all__ = ["check"]
+
+_MOST_FILES: Final = 3_000
 
 
 def check(case: Case) -> Result:
@@ -27,15 +36,22 @@ def check(case: Case) -> Result:
     for name, once in case.projections.items():
         found = once()
         failed = sum(failing.count for failing in found.failing)
+        written = _points(case, name)
         days = len({window.start for window in found.windows if window.fingerprint})
         lines.append(
             (
                 f"into {name}",
-                f"{found.position:,} records projected, on {days:,} days; {found.dead_letters:,} points refused,"
-                f" {failed:,} events failed",
+                f"{found.position:,} records projected, {count(days, 'day')}; {_written(written)} written,"
+                f" {found.dead_letters:,} refused, {failed:,} events failed",
             )
         )
-        targets[name] = {"projected": found.position, "days": days, "refused": found.dead_letters, "failed": failed}
+        targets[name] = {
+            "projected": found.position,
+            "days": days,
+            "written": written,
+            "refused": found.dead_letters,
+            "failed": failed,
+        }
     recorder = case.recorder() or {}
     if "dropped" in recorder:
         lines.append(
@@ -54,3 +70,24 @@ def check(case: Case) -> Result:
         "targets": targets,
     }
     return Result((), (Section("figures", "Figures", tuple(lines), facts=said),))
+
+
+def _written(points: int | None) -> str:
+    return "points not counted" if points is None else count(points, "point")
+
+
+def _points(case: Case, name: str) -> int | None:
+    """Return how many points of ours a target holds; None where that can't be counted in time."""
+    settings = case.settings.all_targets()[name]
+    if case.limits.quiet:
+        return None
+    if settings.kind == "influxdb":
+        counted = points_in(case, name, settings)
+        return None if counted.problem else sum(each.ours for each in counted.points)
+    if settings.kind == "embedded":
+        files = points_files(case.data_dir)
+        try:
+            return None if len(files) > _MOST_FILES else sum(pq.read_metadata(path).num_rows for path in files)
+        except FileNotFoundError:  # merged meanwhile
+            return None
+    return None

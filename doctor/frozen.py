@@ -1,10 +1,9 @@
-"""Which windows stay as they are, since records of theirs have expired: shared by the doctor and `homeiq status`."""
+"""Which windows stay as they are, since records of theirs have expired."""
 
 from __future__ import annotations
 
 from ..replayer.ledger import Ledger
 from ..replayer.normalizers.registry import normalizers_of, with_retired
-from ..replayer.replay import open_target
 from ..settings import Settings
 from .projection import Projection
 
@@ -23,9 +22,7 @@ def frozen_in(settings: Settings, ledger: Ledger) -> dict[str, set[int]]:
 
 def frozen_starts(settings: Settings, found: Projection) -> dict[str, set[int]]:
     """Return the same of a target's ledger; nothing where nothing is known of it."""
-    target = open_target(settings, found.name)
-    ledger = Ledger.for_reading(settings.data_dir, target.name)
-    target.close()
+    ledger = Ledger.for_reading(settings.data_dir, found.target)
     if ledger is None:
         return {}
     try:

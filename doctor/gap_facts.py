@@ -14,10 +14,11 @@ import orjson
 
 from ..clock import SECOND
 from ..recorder.listened import Listened
-from ..storage.gaps import RECORDER, Gap, gaps_of
+from ..storage.gaps import RECORDER, TOLD, Gap, gaps_of
+from ..storage.reader import records_of
 from .case import Case
 
-__all__ = ["OpenGap", "count_entities", "gaps_known", "known_entities", "longest_gap", "unclosed"]
+__all__ = ["OpenGap", "all_gaps", "count_entities", "gaps_known", "known_entities", "longest_gap", "unclosed"]
 
 _ALWAYS: Final = "sun.sun"
 """Home Assistant has it nearly always, and it changes every few minutes."""
@@ -38,8 +39,22 @@ def gaps_known(case: Case) -> list[Gap]:
 
 def longest_gap(case: Case) -> OpenGap | None:
     """Return the longest gap of a source known here, or of what waits to be closed; None if there is none."""
-    gaps = [gap for gap in (*gaps_known(case), *unclosed(case)) if gap.source != RECORDER]
+    known = all_gaps(case) if case.limits.full else [*gaps_known(case), *unclosed(case)]
+    gaps = [gap for gap in known if gap.source != RECORDER]
     return max((OpenGap(gap, _seconds(gap, case.now)) for gap in gaps), key=lambda gap: gap.seconds, default=None)
+
+
+def all_gaps(case: Case) -> list[Gap]:
+    """Return all gaps that the log tells of; it is looked through as a whole."""
+    facts = case.log()
+    if facts is None:
+        return []
+    from ..storage.view import LogView
+
+    tables = [table for table in LogView(case.data_dir).scan(event_types=TOLD) if table.num_rows]
+    records = sorted((record for table in tables for record in records_of(table)), key=lambda record: record.seq)
+    last = records[-1].seq if records else 0
+    return gaps_of([*records, *(record for record in facts.own if record.seq > last)], case.now)
 
 
 def unclosed(case: Case) -> list[Gap]:

@@ -24,7 +24,7 @@ from ..settings import HomeAssistantSettings
 from .case import Case
 from .finding import Finding, Result, Section
 from .gap_facts import known_entities, longest_gap
-from .words import length
+from .words import length, moment
 
 __all__ = ["SKEW_SECONDS", "Home", "check"]
 
@@ -55,6 +55,8 @@ def check(case: Case) -> Result:
     settings = case.settings.home_assistant
     if missing := settings.missing():
         return Result((Finding("home-assistant-not-configured", "wrong", missing, ("homeiq init",)),))
+    if case.limits.quiet:
+        return Result((), (), ("Home Assistant itself (homeiq doctor asks it)",))
     if refused := _refused_already(case):
         return Result(
             (Finding("home-assistant-token-refused", "wrong", refused, _NEW_TOKEN),), (), ("Home Assistant itself",)
@@ -64,7 +66,15 @@ def check(case: Case) -> Result:
         home = asyncio.run(_ask(settings, entities, case))
     except HomeiqError as error:
         return Result((_unreachable(error, settings),))
-    return Result((*_findings(case, home),), (_section(home, settings),), tuple(home.unanswered))
+    return Result((*_findings(case, home),), (_section(home, settings),), (*home.unanswered, *_unseen(case)))
+
+
+def _unseen(case: Case) -> list[str]:
+    """Say from when on gaps are known here."""
+    facts = case.log()
+    if facts is None or facts.looked_at > facts.end - facts.first_seq or case.limits.full:
+        return []
+    return [f"gaps that ended before {moment(facts.since)} (homeiq gaps lists all)"]
 
 
 _NEW_TOKEN: Final = (

@@ -117,9 +117,11 @@ def _look_at_influxdb(case: Case, look: _Look, settings: TargetSettings) -> None
         look.say("reachable", f"yes: {target.product}", reachable=True, product=target.product)
         look.say("bucket", f"{settings.bucket}, which keeps points {kept}", retention_microseconds=target.retention)
         for sentence in target.cannot:
-            look.find("influxdb-limited", "attention", sentence, "docs/targets.md")
+            look.find(
+                "influxdb-limited", "attention", sentence, "# docs/targets.md says what each kind of server can do"
+            )
         look.facts["cannot"] = list(target.cannot)
-        if not case.limits.probe or _probe(case, look, target, settings):
+        if case.limits.quiet or _probe(case, look, target, settings):
             look.find("influxdb-writes", "good", f"{target.product} takes points into bucket {settings.bucket}")
         if target.reads:
             _look_inside(case, look, target)

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from ..clock import DAY, SECOND, window_of
 from ..errors import LogCorrupt
 from ..storage import segment
+from ..storage.gaps import TOLD
 from ..storage.manifest import Slice
 from ..storage.reader import LogFiles, list_files, records_of
 from ..storage.record import BLANKS, COLUMNS, HOUSEKEEPING, Record
@@ -31,12 +32,6 @@ DAYS: Final = 7
 
 _MOST_ROWS: Final = 2_000_000
 _NARROW: Final = ("seq", "time", "received_at", "source", "origin", "event_type", "entity_id")
-_TOLD: Final = tuple(
-    HOUSEKEEPING + what
-    for what in ("started", "stopped", "ended", "connected", "disconnected", "dropped", "backfilled")
-)
-"""What tells of gaps; of the heartbeats, those in the tails and the last record of all are enough."""
-
 _STATES: Final = ("state_changed", "state")
 _SAMPLE: Final = 1_000
 _LATENCIES: Final = 5_000
@@ -62,6 +57,7 @@ class LogFacts:
     damaged: list[str] = field(default_factory=list)
     by_day: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     last_day: int = 0
+    began: int | None = None
     last_hour: int = 0
     last_event: dict[str, int] = field(default_factory=dict)
     last_hour_by_source: Counter[str] = field(default_factory=Counter)
@@ -71,10 +67,10 @@ class LogFacts:
     own: list[Record] = field(default_factory=list)
     files: LogFiles | None = None
 
-    @property
-    def events(self) -> int:
-        """How many events were counted, over all days looked at."""
-        return sum(self.by_day.values())
+    def per_second(self, now: int, number: int, within: int) -> float:
+        """Return the rate of `number` events that came within the last microseconds; a young log has fewer of these."""
+        began = now - within if self.began is None else max(self.began, now - within)
+        return number / max(1.0, (now - began) / SECOND)
 
     def delay(self, source: str) -> float | None:
         """Return the usual seconds between an event's own time and its arrival, of what came live in the last hour."""
@@ -112,7 +108,7 @@ def _look_at(data_dir: Path, now: int) -> LogFacts:
         try:
             found, own = _recent(part, since)
         except LogCorrupt as error:
-            facts.damaged.append(str(error))
+            facts.damaged.append(error.message)
             continue
         if not found and part is not files.slices[-1]:
             break
@@ -167,7 +163,7 @@ def _recent(part: Slice, since: int) -> tuple[list[pa.Table], list[Record]]:
 
 
 def _tells(table: pa.Table) -> pa.Table:
-    return table.filter(pc.is_in(table["event_type"], pa.array(_TOLD, pa.string())))
+    return table.filter(pc.is_in(table["event_type"], pa.array(TOLD, pa.string())))
 
 
 def _sign_of_life(rows: pa.Table, own: list[Record]) -> list[Record]:
@@ -215,6 +211,7 @@ def _count(facts: LogFacts, rows: pa.Table, now: int) -> None:
     facts.last_day = pc.sum(pc.greater_equal(events["at"], now - DAY)).as_py() or 0
     for row in events.group_by("source").aggregate([("at", "max")]).to_pylist():
         facts.last_event[row["source"]] = row["at_max"]
+    facts.began = pc.min(events["at"]).as_py()
     facts.entities = pc.count_distinct(events["entity_id"]).as_py()
     hour = events.filter(pc.greater_equal(events["at"], now - _HOUR))
     facts.last_hour = hour.num_rows
@@ -228,7 +225,8 @@ def _modulo(stamps: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _delays(facts: LogFacts, hour: pa.Table) -> None:
-    live = hour.filter(pc.is_in(hour["origin"], pa.array(["live", "simulated"], pa.string())))
+    live = pc.is_in(hour["origin"], pa.array(["live", "simulated"], pa.string()))
+    live = hour.filter(pc.and_(live, pc.not_equal(hour["event_type"], "state")))  # those of a snapshot are older
     live = live.sort_by("seq").slice(max(0, live.num_rows - _LATENCIES))
     late = pc.subtract(live["at"], live["time"].cast(pa.int64())).to_pylist()
     for source, microseconds in zip(live["source"].to_pylist(), late, strict=True):

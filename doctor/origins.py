@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import urllib3
 
@@ -18,7 +18,7 @@ from .influxdb import measurements_of
 from .log_facts import DAYS, LogFacts
 from .words import count, moment
 
-__all__ = ["check"]
+__all__ = ["Points", "check", "points_in"]
 
 _QUESTION_SECONDS: Final = 2.5
 """A count looks at all points of a measurement: it may take four times as long; see InfluxDBRequests."""
@@ -27,7 +27,7 @@ _FULL_SECONDS: Final = 150.0
 
 
 @dataclass(slots=True)
-class _Others:
+class Points:
     """Points of a measurement, ours (they have the field `origin`) and others'; of others at least so many."""
 
     measurement: str
@@ -56,8 +56,14 @@ def check(case: Case) -> Result:
         if not facts.whole:
             unseen.append(f"events that came before {moment(facts.since)}: too many came since (homeiq sql counts all)")
     for name, settings in case.settings.all_targets().items():
-        if settings.kind == "influxdb":
-            found = _others(case, name, settings, unseen)
+        if settings.kind == "influxdb" and case.limits.quiet:
+            unseen.append(f"the points in {settings.bucket} (homeiq doctor counts them)")
+        elif settings.kind == "influxdb":
+            counted = points_in(case, name, settings)
+            found = counted.points
+            if counted.problem:
+                words = f"points of others in {settings.bucket} ({counted.problem}; homeiq doctor --full waits longer)"
+                unseen.append(words)
             said["points"][name] = [_as_json(each) for each in found]
             lines += _lines(found)
             findings += _say_others(name, found)
@@ -91,22 +97,35 @@ def _table(case: Case, facts: LogFacts) -> Table:
     return Table("Events by the (UTC) day on which they came", columns, rows)
 
 
-def _others(case: Case, name: str, settings: TargetSettings, unseen: list[str]) -> list[_Others]:
+class Counted(NamedTuple):
+    """The measurements that hold anything; `problem` says why some were not counted."""
+
+    points: list[Points]
+    problem: str
+
+
+def points_in(case: Case, name: str, settings: TargetSettings) -> Counted:
+    """Count the points in an InfluxDB, once for all checks."""
+    return case.once(f"points in {name}", lambda: _points_in(case, name, settings))
+
+
+def _points_in(case: Case, name: str, settings: TargetSettings) -> Counted:
     seconds = _FULL_SECONDS if case.limits.full else min(_QUESTION_SECONDS, case.limits.request)
     limited = settings.model_copy(update={"timeout": min(seconds, settings.timeout)})
     with urllib3.PoolManager() as pool:
         requests = InfluxDBRequests(limited, pool)
-        found = []
+        found: list[Points] = []
+        problem = ""
         try:
             for measurement in measurements_of(case, name):
                 found.append(_count(requests, measurement, case.now))
         except HomeiqError as error:
-            unseen.append(f"points of others in {settings.bucket} ({error.message}; homeiq doctor --full waits longer)")
-        return [each for each in found if each.ours or each.others]
+            problem = error.message
+        return Counted([each for each in found if each.ours or each.others], problem)
 
 
-def _count(requests: InfluxDBRequests, measurement: str, now: int) -> _Others:
-    found = _Others(measurement)
+def _count(requests: InfluxDBRequests, measurement: str, now: int) -> Points:
+    found = Points(measurement)
     for result in requests.query(counts(measurement, FIRST_TIME, LAST_TIME)):
         for series in result.get("series", ()):
             ours, others = _ours_and_others(series)
@@ -131,7 +150,7 @@ def _ours_and_others(series: dict[str, Any]) -> tuple[int, int]:
     return ours, max(0, max(numbers.values(), default=0) - ours)
 
 
-def _lines(found: list[_Others]) -> list[tuple[str, str]]:
+def _lines(found: list[Points]) -> list[tuple[str, str]]:
     lines = []
     for each in found:
         others = f"; {each.others:,} of others, such as {each.example}" if each.others else "; none of others"
@@ -139,7 +158,7 @@ def _lines(found: list[_Others]) -> list[tuple[str, str]]:
     return lines
 
 
-def _say_others(name: str, found: list[_Others]) -> list[Finding]:
+def _say_others(name: str, found: list[Points]) -> list[Finding]:
     recent = sum(each.others_last_day for each in found)
     total = sum(each.others for each in found)
     where = ", ".join(each.measurement for each in found if each.others)
@@ -152,10 +171,10 @@ def _say_others(name: str, found: list[_Others]) -> list[Finding]:
     return []
 
 
-_LOOK: Final = ("homeiq audit --since 1d   # counts them point by point", "docs/targets.md")
+_LOOK: Final = ("homeiq audit --since 1d   # counts them point by point", "# docs/targets.md: a bucket of its own")
 
 
-def _as_json(each: _Others) -> dict[str, Any]:
+def _as_json(each: Points) -> dict[str, Any]:
     return {
         "measurement": each.measurement,
         "ours": each.ours,

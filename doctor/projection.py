@@ -17,10 +17,14 @@ __all__ = ["Projection", "projection_of", "stale_reasons"]
 
 @dataclass(slots=True)
 class Projection:
-    """`known` is false where nothing was ever projected there; `followed`: a process writes to it now."""
+    """`name` is that in the settings, `target` what the ledger calls it.
+
+    `known` is false where nothing was ever projected there; `followed`: a process writes to it now.
+    """
 
     name: str
     kind: str
+    target: str
     title: str
     known: bool = False
     followed: bool = False
@@ -44,7 +48,7 @@ def projection_of(settings: Settings, name: str) -> Projection:
     """
     target = open_target(settings, name)
     try:
-        found = Projection(name, settings.all_targets()[name].kind, target.title)
+        found = Projection(name, settings.all_targets()[name].kind, target.name, target.title)
         found.followed = target_is_followed(settings.data_dir, target)
         ledger = Ledger.for_reading(settings.data_dir, target.name)
     finally:

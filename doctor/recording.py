@@ -39,7 +39,7 @@ def _findings(recorder: dict[str, Any]) -> list[Finding]:
     for reason in recorder["reasons"]:
         if not reason.startswith(_SAID_ELSEWHERE):
             code = "recorder-hears-nothing" if reason.startswith("no event came") else "recorder-not-ready"
-            findings.append(Finding(code, "wrong", reason, ("homeiq status", "curl -s http://127.0.0.1:8002/ready")))
+            findings.append(Finding(code, "wrong", reason, ("homeiq status",)))
     if recorder["dropped"]:
         dropped = count(recorder["dropped"], "event")
         words = f"{dropped} had to be dropped since the recorder's start: the disk did not keep up"

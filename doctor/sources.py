@@ -55,7 +55,8 @@ def _of_recorder(source: dict[str, Any], facts: LogFacts, now: int) -> _Found:
     for warning in source.get("warnings", ()):
         code = "home-assistant-token-not-admin" if _NO_ADMIN in warning else "source-warning"
         findings.append(Finding(code, "attention", str(warning)))
-    return (name, f"{words}; last event {ago(last, now)}"), said, findings
+    hour = count(facts.last_hour_by_source[name], "event")
+    return (name, f"{words}; {hour} in the last hour, the last {ago(last, now)}"), said, findings
 
 
 def _finding(name: str, source: dict[str, Any], words: str) -> Finding:

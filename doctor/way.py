@@ -10,7 +10,6 @@ from ..connectors.home_assistant.protocol import SOURCE as HOME_ASSISTANT
 from ..replayer.failures import sentence_in
 from ..replayer.ledger import Ledger, WindowState
 from ..replayer.normalizers.registry import fingerprint, normalizers_of, problems_of
-from ..replayer.replay import open_target
 from ..storage.reader import LogReader
 from .case import Case
 from .finding import Finding, Result, Section, Severity
@@ -25,6 +24,7 @@ _LATE_SECONDS: Final = 60.0
 """A follower that is so late is watched: a healthy one is seconds behind."""
 
 _LOOK_SECONDS: Final = 0.2
+_HOUR: Final = 3_600 * SECOND
 
 
 def check(case: Case) -> Result:
@@ -32,7 +32,7 @@ def check(case: Case) -> Result:
     facts = case.log()
     if facts is None:
         return Result()
-    lines = [_source_step(facts), _log_step(case, facts)]
+    lines = [_source_step(facts, case.now), _log_step(case, facts)]
     findings: list[Finding] = []
     targets: dict[str, Any] = {}
     for name, once in case.projections.items():
@@ -52,13 +52,11 @@ def check(case: Case) -> Result:
     return Result(tuple(findings), (Section("way", "The way of the data", tuple(lines), facts=said),))
 
 
-def _source_step(facts: LogFacts) -> tuple[str, str]:
+def _source_step(facts: LogFacts, now: int) -> tuple[str, str]:
     delay = facts.delay(HOME_ASSISTANT)
     late = f", received {max(0.0, delay) * 1000:,.0f} ms after they happened" if delay is not None else ""
-    return (
-        "sources → recorder",
-        f"{facts.last_hour:,} events in the last hour ({facts.last_hour / 60:,.1f} a minute){late}",
-    )
+    rate = 60 * facts.per_second(now, facts.last_hour, _HOUR)
+    return "sources → recorder", f"{facts.last_hour:,} events in the last hour, {rate:,.1f} a minute{late}"
 
 
 def _log_step(case: Case, facts: LogFacts) -> tuple[str, str]:
@@ -81,11 +79,12 @@ def _target_step(case: Case, found: Projection) -> tuple[dict[str, Any], list[Fi
     }
     age = _oldest_waiting(case, found)
     said["lag_seconds"] = age
+    reached = f"record {found.position:,} is projected; "
     late = (
         f"{count(found.behind, 'record')} behind, the oldest for {length(age)}" if age is not None else "nothing waits"
     )
     if not found.followed:
-        said["words"] = f"nobody follows the log; {late}"
+        said["words"] = f"{reached}nobody follows the log; {late}"
         severity: Severity = "wrong" if found.behind else "attention"
         words = f"nobody follows the log into {found.title}: {late}"
         return said, [
@@ -97,11 +96,11 @@ def _target_step(case: Case, found: Projection) -> tuple[dict[str, Any], list[Fi
             )
         ]
     if age is None or age < _LATE_SECONDS:
-        said["words"] = late
+        said["words"] = reached + late
         return said, [Finding("follower-running", "good", f"the log is followed into {found.title}: {late}")]
     moved, seconds = _watch(case, found)
     rate = moved / seconds if seconds else 0.0
-    said |= {"rate": rate, "words": f"{late}; {rate:,.0f} records/s"}
+    said |= {"rate": rate, "words": f"{reached}{late}; {rate:,.0f} records/s"}
     if moved:
         left = f", all in about {length(found.behind / rate)}" if rate else ""
         words = f"{found.title} is being caught up: {late}; {rate:,.0f} records/s{left}"
@@ -131,9 +130,7 @@ def _watch(case: Case, found: Projection) -> tuple[int, float]:
 
     A follower that works at windows of late data moves on too: their states change.
     """
-    target = open_target(case.settings, found.name)
-    ledger = Ledger.for_reading(case.data_dir, target.name)
-    target.close()
+    ledger = Ledger.for_reading(case.data_dir, found.target)
     if ledger is None:
         return 0, case.limits.watch
     began = time.monotonic()

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from ..clock import DAY, SECOND
 from ..errors import LogCorrupt
 from ..recorder.disk import bytes_per_record, log_size
 from ..storage import segment
@@ -22,6 +23,10 @@ from .log_facts import LogFacts
 from .words import count, length, size
 
 __all__ = ["check"]
+
+_MANY_DAYS: Final = 3_650.0
+_LEAST_MICROSECONDS: Final = 3_600 * SECOND
+"""A younger log tells no rate: its first snapshot would count as the usual."""
 
 _SOON_DAYS: Final = 30.0
 _VERY_SOON_DAYS: Final = 2.0
@@ -64,11 +69,11 @@ def _full(case: Case) -> tuple[list[Finding], list[str], str]:
 
 def _quick(case: Case, facts: LogFacts) -> tuple[list[Finding], list[str], str]:
     """Look at what is cheap to look at."""
-    problems = [f"the records {first} to {last} are missing" for first, last in facts.missing]
+    problems = [f"{_records(first, last)} missing" for first, last in facts.missing]
     problems += facts.damaged
     mark = mark_of(log_folder(case.data_dir))
     if mark is not None and mark.last > facts.end:
-        problems.append(f"the records {facts.end + 1} to {mark.last} were durable, and no file holds them")
+        problems.append(f"{_records(facts.end + 1, mark.last)} missing: what was durable is in no file")
     slices = facts.files.slices if facts.files else []
     for part in slices:
         try:
@@ -99,6 +104,10 @@ def _quick(case: Case, facts: LogFacts) -> tuple[list[Finding], list[str], str]:
 _VERIFY: Final = ("homeiq verify", "homeiq restore SRC   # from a backup, if there is one")
 
 
+def _records(first: int, last: int) -> str:
+    return f"the record {first} is" if first == last else f"the records {first} to {last} are"
+
+
 def _quarantine(data_dir: Path) -> list[Path]:
     try:
         return sorted(path for path in (data_dir / "quarantine").iterdir() if path.suffix != ".txt")
@@ -111,9 +120,14 @@ def _room(case: Case, facts: LogFacts) -> tuple[list[Finding], list[tuple[str, s
     system = os.statvfs(case.data_dir)
     free = system.f_bavail * system.f_frsize
     sizes = log_size(case.data_dir)
-    growth = bytes_per_record(case.data_dir, sizes, facts.end) * facts.last_day
+    young = facts.began is None or case.now - facts.began < _LEAST_MICROSECONDS
+    a_day = 0.0 if young else facts.per_second(case.now, facts.last_day, DAY) * 86_400
+    growth = bytes_per_record(case.data_dir, sizes, facts.end) * a_day
     days = free / growth if growth else None
-    rate = f"it grows by {size(growth)} a day: room for {days:,.0f} days" if days is not None else "it does not grow"
+    rate = "how fast it grows is not known yet" if young else "it does not grow"
+    if days is not None:
+        room = f"{days:,.0f} days" if days < _MANY_DAYS else "more than 10 years"
+        rate = f"it grows by {size(growth)} a day: room for {room}"
     lines = [("disk", f"the log has {size(sizes.total)}, {size(free)} are free; {rate}")]
     said = {"log_bytes": sizes.total, "free_bytes": free, "bytes_per_day": round(growth), "days_left": days}
     if not os.access(log_folder(case.data_dir), os.W_OK) and case.recorder() is None:

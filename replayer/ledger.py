@@ -21,7 +21,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import LogNotWritable
@@ -82,7 +82,10 @@ class Ledger:
                 and ledger._database.execute("SELECT 1 FROM target WHERE name = ?", (target,)).fetchone()
             )
         except sqlite3.Error as error:
-            raise LogNotWritable(f"the ledger cannot be read: {error}", place=str(path)) from None
+            with suppress(AttributeError):
+                ledger.close()
+            hint = f"move {path} away: it is made anew from log and target"
+            raise LogNotWritable(f"the ledger cannot be read ({error})", hint=hint, place=str(path)) from None
         if known:
             return ledger
         ledger.close()

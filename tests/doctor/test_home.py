@@ -13,6 +13,7 @@ from homeiq.doctor.case import Case, Limits
 from homeiq.doctor.finding import Finding
 from homeiq.settings import Settings
 from homeiq.storage.log import EventLog
+from homeiq.storage.maintenance import compact
 from homeiq.storage.record import housekeeping_event
 
 from doctor.looking import QUICK, Shifted, at_home
@@ -86,6 +87,26 @@ def test_a_gap_that_is_longer_than_the_history(home_assistant: HomeAssistantServ
         log.append([housekeeping_event(now, "home_assistant", "connected", **facts)])
     found, _ = look(tmp_path, home_assistant.url, home_assistant.token)
     assert "the longest gap lasted 2 d 0 h" in found["history-shorter-than-gap"].sentence
+
+
+def test_an_old_gap_is_looked_for_in_full_only(home_assistant: HomeAssistantServer, tmp_path: Path) -> None:
+    now = SystemClock().now()
+    gap = {"gap_since": now - 300 * DAY, "gap_seconds": 260 * DAY / SECOND, "gap_reason": "unreachable"}
+    with EventLog(tmp_path) as log:
+        log.append([housekeeping_event(now - 40 * DAY, "home_assistant", "connected", **gap)])
+    with EventLog(tmp_path) as log:
+        log.append([housekeeping_event(now, "recorder", "heartbeat")])
+    compact(tmp_path)
+    case = Case(
+        Settings(data_dir=tmp_path, home_assistant=at_home(home_assistant.url, home_assistant.token)),
+        None,
+        limits=QUICK,
+    )
+    result = home.check(case)
+    assert {finding.code for finding in result.findings} == {"home-assistant-answers"}
+    assert result.unseen[0].startswith("gaps that ended before ")
+    found, _ = look(tmp_path, home_assistant.url, home_assistant.token, limits=Limits(full=True))
+    assert "the longest gap lasted 260 d 0 h" in found["history-shorter-than-gap"].sentence
 
 
 @pytest.fixture

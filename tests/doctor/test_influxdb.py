@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from homeiq.clock import ManualClock
 from homeiq.doctor import influxdb
-from homeiq.doctor.case import Case, Limits
+from homeiq.doctor.case import QUIET, Case, Limits
+from homeiq.doctor.diagnosis import diagnose
 from homeiq.doctor.finding import Finding
 from homeiq.replayer.replay import replay
 from homeiq.settings import InfluxDBSettings, Settings, TargetSettings
 
-from doctor.looking import QUICK, writing_to
+from doctor.looking import QUICK, at_home, writing_to
 from end_to_end.logs import START, days, write_log
 from servers.influxdb import InfluxDBServer
 from servers.influxdb2 import InfluxDB2
@@ -59,9 +60,13 @@ def test_a_point_is_written_read_back_and_removed(
 def test_without_a_probe_nothing_is_written(influxdb2: InfluxDB2, tmp_path: Path) -> None:
     write_log(tmp_path, days(1, 10))
     target = writing_to(influxdb2.url, influxdb2.bucket, influxdb2.token)
-    found = findings(tmp_path, target, Limits(probe=False))
+    found = findings(tmp_path, target, QUIET)
     assert set(found) == {"influxdb-writes"}
     assert influxdb2.asked.count("POST /api/v2/write") == 1, "the empty one, which asks for the right"
+    settings = Settings(data_dir=tmp_path, influxdb=target, home_assistant=at_home("http://127.0.0.1:1", "x"))
+    whole = diagnose(settings, None, limits=QUIET)
+    assert len(whole.unseen) == 2, "Home Assistant, and the points"
+    assert "home-assistant-unreachable" not in {finding.code for finding in whole.findings}
 
 
 def test_the_retention_is_said(influxdb: InfluxDBServer, influx_database: str, tmp_path: Path) -> None:

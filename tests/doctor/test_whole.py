@@ -64,7 +64,9 @@ def test_a_tail_that_lost_its_end(data_dir: Path) -> None:
     """It was durable, as the mark says."""
     (tail,) = [path for path in (data_dir / "log").glob("tail-*") if path.stat().st_size]
     tail.write_bytes(b"".join(tail.read_bytes().splitlines(keepends=True)[:-5]))
-    assert look(data_dir)["log-damaged"].sentence == "the records 332 to 336 were durable, and no file holds them"
+    assert (
+        look(data_dir)["log-damaged"].sentence == "the records 332 to 336 are missing: what was durable is in no file"
+    )
 
 
 def test_files_that_were_moved_aside_and_foreign_ones(data_dir: Path) -> None:
@@ -100,7 +102,7 @@ def test_a_disk_that_is_full_or_will_be(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, free: int, code: str, severity: str
 ) -> None:
     monkeypatch.setattr(os, "statvfs", lambda path: System(free, 1))
-    monkeypatch.setattr(whole, "bytes_per_record", lambda *sizes: 150_000.0)  # 330 events a day
+    monkeypatch.setattr(whole, "bytes_per_record", lambda *sizes: 6_250.0)  # 330 events an hour
     assert look(data_dir)[code].severity == severity
 
 
