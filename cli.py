@@ -118,7 +118,7 @@ def replay(context: Context, /, follow: bool, parent: int | None, **options: Any
         raise UsageError("--follow goes on for ever and takes no other option but --target")
     settings = context.settings
     if follow:
-        replays.follow(settings, asked.target, parent)
+        replays.follow(settings, context.config, asked.target, parent)
     elif asked.plan:
         show_plan(settings, asked.scope(settings.data_dir), to=asked.target, as_json=asked.as_json)
     else:
