@@ -14,7 +14,7 @@ help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: interpreter ## Show homeiq at work with a simulated home; ARGS="--seconds 5" is handed on
-	@$(UV) sync --frozen --no-dev --inexact --quiet
+	@$(UV) sync --frozen --no-default-groups --inexact --quiet
 	@$(RUN) homeiq demo $(ARGS)
 
 test: sync servers lint ## Run every check and test, with real servers; ARGS="-k name" is handed on
