@@ -207,9 +207,11 @@ class _Reader:
             for normalizer in self._normalizers
             for window in frozen_windows(whole, normalizer, self.ledger)
         )
-        home = home_of(whole, self._normalizers)
+        of, home = whole, home_of(whole, self._normalizers)
         for normalizer, span in todo:
             view = view_of(span.window, normalizer.name)
+            if view is not of:  # a window that was replayed further than the position knows more of the home
+                of, home = view, home_of(view, self._normalizers)
             only = PointFilter(scope, view, normalizer, span.window) if scope.filtered else None
             part = _Part(view, home, normalizer, only)
             oldest = oldest_kept(self.target, self._clock)

@@ -67,6 +67,15 @@ def test_what_was_replayed_is_proven(home: Home) -> None:
     assert (found.not_yet_projected, found.foreign, found.examples) == (0, 0, [])
 
 
+def test_what_was_replayed_and_never_followed_is_proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger's position is 0 then; what the registries said is known all the same."""
+    monkeypatch.setattr(Ledger, "advance", lambda self, position, written: None)
+    home = Home(tmp_path, monkeypatch)
+    found = audit(home.settings, Scope())
+    assert not found.differs
+    assert found.not_yet_projected == len(EVENTS)
+
+
 def test_an_audit_finds_what_was_tampered_with(home: Home) -> None:
     content = home.target.everything
     gone, changed, extra = sorted(key for key in content if key[0] != "homeiq_target")[:3]
