@@ -8,7 +8,7 @@ SERVERS = PYTHONPATH=tests $(RUN) python -m servers.install
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test servers lint bench clean sync interpreter
+.PHONY: help demo test servers lint docs reference bench clean sync interpreter
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,11 +28,17 @@ lint: sync ## Check style and types
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy --strict recorder replayer connectors storage commands cli.py __main__.py
 
+docs: sync ## Build the documentation's site into site/, without network; a dead link ends it
+	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --quiet --strict
+
+reference: sync ## Write the pages of the documentation that are made from the code
+	@PYTHONPATH=packaging $(RUN) python -m reference
+
 bench: sync ## Measure; ARGS are handed on
 	@$(RUN) python benchmarks/run.py $(ARGS)
 
 clean: ## Remove what was built here; the user's cache stays
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 sync: interpreter

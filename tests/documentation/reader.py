@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from .blocks import Block, Command
 
@@ -31,7 +32,10 @@ _WAIT = 60.0
 
 _MASKS = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?=\D)"), "AT "),
-    (re.compile(r"\b[\d,]+(\.\d+)? ?(s|ms|min|h|d|kB|MB|GB|bytes|(events|points|records|rows)/s)(?=\W|$)"), "SO-MUCH"),
+    (
+        re.compile(r"(\b[\d,]+(\.\d+)? ?(s|ms|min|h|d|kB|MB|GB|bytes|(events|points|records|rows)/s)(?=\W|$) ?)+"),
+        "SO-MUCH ",
+    ),
     (re.compile(r"\bhomeiq \d+\.\d+\.\d+"), "homeiq VERSION"),
     (re.compile(r"\bprocess \d+"), "process N"),
     (re.compile(r"\b[0-9a-f]{8,32}\b"), "HEX"),

@@ -1,8 +1,8 @@
 """Every shell block of README and docs is run, in the order of its page, in a home folder of its own.
 
 Behind all pages are the log of `home.py` with its points, a simulated Home Assistant and, where a page speaks of InfluxDB,
-a real one. After a change of what commands print: `HOMEIQ_RENEW_DOCS=1 pytest tests/documentation/test_pages.py` writes what
-they print now into the pages, where `git diff` shows it.
+a real one. After a change of what commands print, `HOMEIQ_RENEW_DOCS=1 pytest tests/documentation/test_pages.py` writes
+what they print now into the pages, where `git diff` shows it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 from homeiq.clock import DAY, from_iso
 from homeiq.connectors.simulated import DEFAULT_TOKEN
+from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.replay import replay
 from homeiq.settings import Settings
+from homeiq.storage.reader import LogReader
 
 from servers.influxdb import InfluxDBServer
 from servers.ports import free_port
@@ -52,7 +54,10 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder behind all pages: the log, and its points in the embedded target."""
     data_dir = tmp_path_factory.mktemp("recorded") / "data"
     write_home(data_dir)
-    replay(Settings(data_dir=data_dir))
+    settings = Settings(data_dir=data_dir)
+    replay(settings)
+    with contextlib.closing(Ledger(data_dir, next(iter(settings.all_targets())))) as ledger:
+        ledger.advance(LogReader(data_dir).end(), [])  # as a follower leaves it that has come to the end
     return data_dir
 
 
