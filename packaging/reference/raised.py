@@ -18,10 +18,10 @@ _KNOWN = 12
 
 @dataclass(frozen=True)
 class Raised:
-    """A place that makes an error. What is filled in when it is said stands in the texts as `‹name›`."""
+    """A place that makes an error, within a function or class of a module. What is filled in when it is said stands in the texts as `‹name›`."""
 
     module: str
-    function: str
+    definition: str
     line: int
     end_line: int
     error: str
@@ -55,9 +55,9 @@ def raised(error_names: set[str]) -> list[Raised]:
 def _raised_in(path: Path, error_names: set[str]) -> Iterator[Raised]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     within: dict[ast.AST, str] = {}
-    for node in ast.walk(tree):  # outer functions come first, so that the innermost name stays
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            within.update(dict.fromkeys(ast.walk(node), node.name))
+    for top in tree.body:
+        if isinstance(top, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            within.update(dict.fromkeys(ast.walk(top), top.name))
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in error_names):
             continue

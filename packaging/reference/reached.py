@@ -1,32 +1,48 @@
-"""Which commands can come to which module: by what they import, wherever in it they do."""
+"""Which commands can come to which definition: by the names that each function and class uses, followed from cli.py.
+
+A class stands for all its methods. A name is followed to where it was imported from, wherever the import stands. What is
+called by a name that is only known when it runs (a connector of a section) is added in `_reached`.
+"""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from homeiq.cli import _READING
+from homeiq.connectors.registry import connector_names
+
 from .raised import ROOT
 
-__all__ = ["commands_by_module"]
+__all__ = ["commands_by_definition"]
+
+Place = tuple[str, str]
+"""A module (its path from the root), and the name of a function, class or variable of it."""
+
+_BY_NAME: Place = ("connectors/registry.py", "create")
+"""What loads a module by the name of a section, and runs it."""
 
 
-def commands_by_module() -> dict[str, set[str]]:
-    """Return for each module (its path from the root) the commands that import it, directly or by others."""
-    found: dict[str, set[str]] = {}
-    for name, modules in _commands().items():
-        for module in set().union(*(_below(module) for module in modules)):
-            found.setdefault(module, set()).add(name)
+def commands_by_definition() -> dict[Place, set[str]]:
+    """Return for each definition the commands that can come to it."""
+    found: dict[Place, set[str]] = {}
+    for name, function in _commands().items():
+        begin: set[Place] = {("cli.py", function), ("cli.py", "_data_folder")}
+        if name.partition(" ")[0] in _READING:
+            begin.add(("storage/restore.py", "fetch"))
+        for place in _reached(begin):
+            found.setdefault(place, set()).add(name)
     return found
 
 
-def _commands() -> dict[str, set[str]]:
-    """Return the modules that each command of cli.py imports when it is called."""
-    path = ROOT / "cli.py"
+def _commands() -> dict[str, str]:
+    """Return the function of each command of cli.py."""
     commands = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in ast.parse((ROOT / "cli.py").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and (name := _name_of(node)):
-            commands[name] = _imports(path, node)
+            commands[name] = node.name
     return commands
 
 
@@ -44,26 +60,85 @@ def _name_of(function: ast.FunctionDef) -> str:
     return ""
 
 
-@cache
-def _below(module: str) -> frozenset[str]:
-    found: set[str] = set()
-    todo = {module}
+def _reached(places: set[Place]) -> set[Place]:
+    found: set[Place] = set()
+    todo = set(places)
     while todo:
-        one = todo.pop()
-        found.add(one)
-        path = ROOT / one
-        todo |= _imports(path, ast.parse(path.read_text(encoding="utf-8"))) - found
-    return frozenset(found)
-
-
-def _imports(path: Path, within: ast.AST) -> set[str]:
-    package = path.relative_to(ROOT).parts[:-1]
-    found = set()
-    for node in ast.walk(within):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = [*package[: len(package) - node.level + 1], *(node.module.split(".") if node.module else ())]
-            for names in [base, *([*base, alias.name] for alias in node.names)]:
-                for name in ("/".join(names) + ".py", "/".join([*names, "__init__.py"])):
-                    if names and (ROOT / name).is_file():
-                        found.add(name)
+        place = todo.pop()
+        found.add(place)
+        used = set(_uses(place)) if place != ("cli.py", "_data_folder") else set()
+        if place == _BY_NAME:
+            for module in (f"connectors/{name}.py" for name in connector_names()):
+                used |= {(module, name) for name in _definitions(module)}
+        todo |= used - found
     return found
+
+
+def _uses(place: Place) -> Iterator[Place]:
+    """Yield what a definition uses: of its own module, and of others."""
+    module, name = place
+    definitions = _definitions(module)
+    for node in definitions.get(name, []):
+        imported = {**_imported(module), **dict(_imports(module, node))}
+        for part in ast.walk(node):
+            if module == "cli.py" and isinstance(part, ast.Attribute) and part.attr == "settings":
+                yield "commands/configuration.py", "load_settings"
+            if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id in imported:
+                target = imported[part.value.id]
+                yield (target[0], part.attr) if not target[1] else target
+            elif isinstance(part, ast.Name):
+                if part.id in imported:
+                    yield imported[part.id]
+                elif part.id in definitions:
+                    yield module, part.id
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    return ast.parse((ROOT / module).read_text(encoding="utf-8"))
+
+
+@cache
+def _definitions(module: str) -> dict[str, list[ast.stmt]]:
+    """Return the statements that define each name of a module."""
+    found: dict[str, list[ast.stmt]] = {}
+    for node in _tree(module).body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                found.setdefault(name, []).append(node)
+            case ast.Assign(targets=targets):
+                for target in targets:
+                    if isinstance(target, ast.Name):
+                        found.setdefault(target.id, []).append(node)
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found.setdefault(name, []).append(node)
+    return found
+
+
+@cache
+def _imported(module: str) -> dict[str, Place]:
+    top = [node for node in _tree(module).body if isinstance(node, ast.ImportFrom | ast.If)]
+    return {name: place for node in top for name, place in _imports(module, node)}
+
+
+def _imports(module: str, within: ast.AST) -> Iterator[tuple[str, Place]]:
+    """Yield each name that is imported of ours, with where it comes from; a whole module has no name there."""
+    package = Path(module).parts[:-1]
+    for node in ast.walk(within):
+        if not (isinstance(node, ast.ImportFrom) and node.level):
+            continue
+        base = [*package[: len(package) - node.level + 1], *(node.module.split(".") if node.module else ())]
+        for alias in node.names:
+            whole = _file([*base, alias.name])
+            file = _file(base)
+            if whole:
+                yield alias.asname or alias.name, (whole, "")
+            elif file:
+                yield alias.asname or alias.name, (file, alias.name)
+
+
+def _file(parts: list[str]) -> str:
+    for name in ("/".join(parts) + ".py", "/".join([*parts, "__init__.py"])):
+        if parts and (ROOT / name).is_file():
+            return name
+    return ""
