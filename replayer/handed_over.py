@@ -10,7 +10,7 @@ import marshal
 from collections.abc import Sequence
 from typing import Any
 
-from .point import FieldBlock, Point, Series, line
+from .point import Part, Point, Series, line
 
 __all__ = ["Received", "packed"]
 
@@ -33,13 +33,13 @@ def packed(points: Sequence[Point], *, lines: bool) -> bytes:
     return marshal.dumps((known, rows))
 
 
-def _plain(part: dict[str, Any], blocks: dict[int, dict[str, Any]]) -> dict[str, Any]:
+def _plain(part: dict[str, Any] | Part, blocks: dict[int, dict[str, Any]]) -> dict[str, Any]:
     """Return a part of a point's fields as what marshal knows."""
-    if type(part) is not FieldBlock:
+    if type(part) is dict:
         return part
     plain = blocks.get(id(part))
     if plain is None:
-        plain = blocks[id(part)] = dict(part)
+        plain = blocks[id(part)] = dict(part.items())
     return plain
 
 

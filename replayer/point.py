@@ -15,11 +15,25 @@ What the database cannot hold as it is, is changed in one documented way, always
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 from ..verbatim import storable
 
-__all__ = ["NONE", "LARGEST_STRING", "Field", "FieldBlock", "Series", "Point", "line", "field_key", "clean_name"]
+__all__ = [
+    "NONE",
+    "LARGEST_STRING",
+    "Field",
+    "FieldBlock",
+    "Part",
+    "Series",
+    "Point",
+    "line",
+    "field_key",
+    "field_text",
+    "clean_name",
+    "quoted",
+]
 
 NONE: Final = "none"
 """A tag's value where there is nothing: every tag of a measurement is always written."""
@@ -63,12 +77,32 @@ class Series:
         )
 
 
+class Part(Protocol):
+    """Fields of a point that have their text, or make it of something else than a dictionary."""
+
+    def items(self) -> Iterable[tuple[str, Field]]:
+        """Return the fields, in the order in which they stand in a line."""
+        ...
+
+    def written(self) -> str:
+        """Return the fields as they stand in a line."""
+        ...
+
+
 class FieldBlock(dict[str, Field]):
     """Fields that stand together in many points, and do not change once they are in one: their text is made once."""
 
     __slots__ = ("text",)
 
     text: str
+
+    def written(self) -> str:
+        """Return the fields as they stand in a line."""
+        try:
+            return self.text
+        except AttributeError:
+            self.text = text = _text(self)
+            return text
 
 
 class Point:
@@ -81,7 +115,7 @@ class Point:
     __slots__ = ("parts", "seq", "series", "text", "time")
 
     def __init__(
-        self, series: Series, fields: dict[str, Field] | tuple[dict[str, Field], ...], time: int, seq: int
+        self, series: Series, fields: dict[str, Field] | tuple[dict[str, Field] | Part, ...], time: int, seq: int
     ) -> None:
         self.series = series
         self.parts = fields if isinstance(fields, tuple) else (fields,)
@@ -114,39 +148,30 @@ def line(point: Point) -> str:
     """Return the point's line, without a line feed."""
     if point.text is not None:
         return point.text
-    texts = []
-    for part in point.parts:
-        text = _block_text(part) if type(part) is FieldBlock else _text(part)
-        if text:
-            texts.append(text)
-    return f"{point.series.prefix} {','.join(texts)} {point.time}"
+    texts = [_text(part) if type(part) is dict else part.written() for part in point.parts]  # type: ignore[union-attr]
+    return f"{point.series.prefix} {','.join(filter(None, texts))} {point.time}"
 
 
-def _block_text(block: FieldBlock) -> str:
-    try:
-        return block.text
-    except AttributeError:
-        block.text = text = _text(block)
-        return text
+def quoted(text: str) -> str:
+    """Return a text as it stands between the quotation marks of a string field."""
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    return text.replace('"', '\\"') if '"' in text else text
 
 
 def _text(fields: dict[str, Field]) -> str:
     """Return fields as they stand in a line."""
-    parts = []
-    keys = _field_keys
-    for name, value in fields.items():
-        key = keys.get(name) or field_key(name)
-        kind = type(value)
-        if kind is str:
-            if "\\" in value:  # type: ignore[operator]
-                value = value.replace("\\", "\\\\")  # type: ignore[union-attr]
-            if '"' in value:  # type: ignore[operator]
-                value = value.replace('"', '\\"')  # type: ignore[union-attr]
-            parts.append(f'{key}="{value}"')
-        elif kind is float:
-            parts.append(f"{key}={value!r}")
-        elif kind is bool:
-            parts.append(f"{key}=true" if value else f"{key}=false")
-        else:
-            parts.append(f"{key}={value}i")
-    return ",".join(parts)
+    return ",".join([field_text(name, value) for name, value in fields.items()])
+
+
+def field_text(name: str, value: Field) -> str:
+    """Return a field as it stands in a line."""
+    key = _field_keys.get(name) or field_key(name)
+    kind = type(value)
+    if kind is str:
+        return f'{key}="{quoted(value)}"'  # type: ignore[arg-type]
+    if kind is float:
+        return f"{key}={value!r}"
+    if kind is bool:
+        return f"{key}=true" if value else f"{key}=false"
+    return f"{key}={value}i"

@@ -25,10 +25,8 @@ from .record import ORIGIN_RANK
 
 __all__ = ["STATE_TYPES", "RANK", "find_doubled"]
 
-_STATE_TYPES: Final = ("state_changed", "state")
-
-STATE_TYPES: Final = str(_STATE_TYPES)
-"""The event types that are states, as SQL."""
+STATE_TYPES: Final = ("state_changed", "state")
+"""The event types that are states."""
 
 RANK: Final = (
     "CASE origin " + " ".join(f"WHEN '{name}' THEN {rank}" for name, rank in ORIGIN_RANK.items()) + " ELSE 0 END"
@@ -101,7 +99,7 @@ def _pairs(database: duckdb.DuckDBPyConnection, source: str, among: str) -> pa.T
 
 def _beside_tail(tail: pa.Table) -> tuple[str, str]:
     """Return what the tail is to be compared with: bounds of time, written out, let whole row groups be skipped."""
-    times = pc.min_max(tail.filter(pc.field("event_type").isin(_STATE_TYPES))["time"].cast(pa.int64())).as_py()
+    times = pc.min_max(tail.filter(pc.field("event_type").isin(STATE_TYPES))["time"].cast(pa.int64())).as_py()
     low, high = times["min"] or 0, times["max"] or 0
     beside = f"(FROM events WHERE time BETWEEN make_timestamptz({low}) AND make_timestamptz({high}))"
     return beside, "SEMI JOIN homeiq_tail USING (entity_id, time)"

@@ -219,7 +219,10 @@ FROM (
 
 def help_text() -> str:
     """Return what `homeiq sql --help` says of the views: each with its columns, its comment and an example, wrapped."""
-    lines = ["Views, each with an example; and one for each source found in the log, such as weather:"]
+    lines = [
+        "Views, each with an example; one for each source found in the log, such as weather; and one",
+        "for each measurement of the embedded target, such as points_weather, its fields as columns:",
+    ]
     for view in VIEWS:
         lines.append(view.name)
         for text in (view.columns, view.comment, view.example):

@@ -21,6 +21,7 @@ import orjson
 from ...verbatim import storable
 from ..point import LARGEST_STRING, Field, clean_name
 from .unit_attributes import UnitsOfAttributes
+from .units import Conversion
 
 __all__ = [
     "MOST_ATTRIBUTES",
@@ -65,39 +66,43 @@ class AttributeFields:
         """Add the fields of `attributes` to `fields`."""
         if len(attributes) > MOST_ATTRIBUTES:
             attributes = self._fold(attributes)
-        names = self._names
         for attribute, value in attributes.items():
-            if value is None:
-                continue
-            known = names[attribute] if attribute in names else self._name(attribute)
-            if known is None:
-                continue
-            kind = type(value)
-            if kind is str:
-                if len(value) > _PLAIN_LENGTH or not value.isascii() or _is_suspect(value):
-                    text = self._text(value)
-                    if text is None:
-                        continue
-                    value = text
-                fields[known[1]] = value
-            elif kind is bool:
-                fields[known[2]] = value
-            elif kind is float or kind is int:
-                try:
-                    number = float(value)
-                except OverflowError:
-                    number = math.inf
-                made = units.get(attribute) if units else None
-                if made is not None:
-                    number = made.of(number)
-                if number - number != 0.0:  # infinite, or not a number
-                    self._leave_out("a number that is not finite, or beyond a float")
-                    continue
-                fields[known[0]] = number
-            else:
-                json = self._json(value)
-                if json is not None:
-                    fields[known[3]] = json
+            made = self.field_of(attribute, value, units)
+            if made is not None:
+                fields[made[0]] = made[1]
+
+    def field_of(self, attribute: str, value: Any, units: UnitsOfAttributes | None) -> tuple[str, Field] | None:
+        """Return the field of an attribute; None where it has none."""
+        if value is None:
+            return None
+        names = self._names[attribute] if attribute in self._names else self._name(attribute)
+        if names is None:
+            return None
+        kind = type(value)
+        if kind is str:
+            if len(value) > _PLAIN_LENGTH or not value.isascii() or _is_suspect(value):
+                text = self._text(value)
+                return None if text is None else (names[1], text)
+            return names[1], value
+        if kind is bool:
+            return names[2], value
+        if kind is float or kind is int:
+            number = self._number(value, units.get(attribute) if units else None)
+            return None if number is None else (names[0], number)
+        json = self._json(value)
+        return None if json is None else (names[3], json)
+
+    def _number(self, value: float, made: Conversion | None) -> float | None:
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if made is not None:
+            number = made.of(number)
+        if number - number != 0.0:  # infinite, or not a number
+            self._leave_out("a number that is not finite, or beyond a float")
+            return None
+        return number
 
     def _name(self, attribute: str) -> tuple[str, str, str, str] | None:
         """Return the names of an attribute's fields, by type; None if it is not to reach a target."""
@@ -142,8 +147,8 @@ class AttributeFields:
 
 
 def carries_credential(text: str) -> bool:
-    """Tell whether a text carries a password, a token, or a URL with one in it."""
-    return _is_suspect(text) and _CREDENTIAL_VALUE.search(text) is not None
+    """Tell whether a text carries a password, a token, or a URL with one in it; letters and digits alone do not."""
+    return not text.isalnum() and _is_suspect(text) and _CREDENTIAL_VALUE.search(text) is not None
 
 
 def is_credential_name(attribute: str) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from ...clock import from_iso
@@ -17,13 +16,13 @@ from ...storage.record import Record
 from ...verbatim import loads, storable
 from ..home import HOME_TYPES, HomeView
 from ..point import NONE, Field, FieldBlock, Point, Series
-from .attributes import AttributeFields, carries_credential
+from .attributes import carries_credential
 from .base import Normalizer, NormalizerSettings, Reads, Reason, SetAside
-from .rules import EntityRules, Rule, Rules
+from .described import Described, Describer
+from .rules import Rule, Rules
+from .state_fields import StateFields, plain_text
 from .state_text import Change, Context, NewState, OldState, read_change
 from .states import OF_HISTORY, state_of
-from .unit_attributes import metric_attributes
-from .units import Conversion, conversion_of
 
 __all__ = [
     "MEASUREMENT",
@@ -54,8 +53,6 @@ _WEATHER: Final = (
 _CONTEXT: Final = ("id", "parent_id", "user_id")
 
 _CACHED = 50_000
-_DESCRIBED = 32
-_DESCRIBED_BYTES = 16_384
 
 
 def number_of(text: str) -> float | None:
@@ -89,11 +86,9 @@ class HomeAssistantNormalizer(Normalizer):
 
     def __init__(self, section: Mapping[str, Any] | None = None) -> None:
         super().__init__(section)
-        self.attributes = AttributeFields()
-        self._rules = Rules(self.settings.rules)
-        self._series: dict[tuple[str, str, str, HomeView], Series] = {}
-        self._described: dict[tuple[str, bytes, HomeView], _Described] = {}
+        self._describer = Describer(Rules(self.settings.rules))
         self._weather: tuple[Mapping[str, Field], FieldBlock] = ({}, FieldBlock())
+        self._series: dict[tuple[str, str, str, HomeView], Series] = {}
 
     def normalize(self, record: Record, home: HomeView) -> list[Point]:
         """Return the one point of a state; see Normalizer.normalize."""
@@ -102,9 +97,9 @@ class HomeAssistantNormalizer(Normalizer):
             change = read_change(record)
             if record.origin in OF_HISTORY and change and not change.new_state.state:
                 change = None  # a removal, as the history tells it
-            described = change and self._described_before(entity_id, bytes(change.new_state.attributes), home)
+            described = change and self._describer.of_text(entity_id, bytes(change.new_state.attributes), home)
             if change and described:
-                return [self._state(record, change, described, home)]
+                return [self._state(record, change, described)]
         return [self._read_in_full(record, home)]
 
     def _read_in_full(self, record: Record, home: HomeView) -> Point:
@@ -115,116 +110,54 @@ class HomeAssistantNormalizer(Normalizer):
         if record.entity_id is None or new.get("state") is None:
             raise SetAside(Reason.INCOMPLETE, "there is no entity_id, or no state")
         change = Change(NewState(new["state"], context=_context(new.get("context"))), before)
-        described = self._describe(record.entity_id, new.get("attributes"), home)
-        if may_hide(record, new):
-            described.password = True
-        return self._state(record, change, described, home)
+        described = self._describer.of(record.entity_id, new.get("attributes"), home)
+        domain = record.entity_id.partition(".")[0]
+        hides = is_password(domain, new.get("attributes")) or may_hide(record, new)
+        return self._state(record, change, described, hides)
 
-    def _described_before(self, entity_id: str, attributes: bytes, home: HomeView) -> _Described | None:
-        """Return what the text of an entity's attributes says; None if it must be read together with the rest.
-
-        Records come an entity at a time, so that what is remembered of a few is enough.
-        """
-        key = entity_id, attributes, home
-        described = self._described.get(key)
-        if described is None:
-            try:
-                content = loads(attributes) if attributes else None
-            except ValueError:
-                return None
-            left_out = dict(self.attributes.left_out)
-            described = self._describe(entity_id, content, home)
-            known = left_out == self.attributes.left_out  # else it is to be counted each time
-            if known and len(attributes) <= _DESCRIBED_BYTES:
-                if len(self._described) >= _DESCRIBED:
-                    self._described.clear()
-                self._described[key] = described
-        return described
-
-    def _describe(self, entity_id: str, attributes: Any, home: HomeView) -> _Described:
-        """Return what an entity's attributes and the registries say."""
-        if not isinstance(attributes, dict):
-            attributes = {}
-        named, others = FieldBlock(), FieldBlock()
-        domain, device_class = entity_id.partition(".")[0], attributes.get("device_class")
-        password = is_password(domain, attributes)
-        rules = self._rules.of(entity_id, device_class) if self._rules else None
-        unit = attributes.get("unit_of_measurement")
-        raw = None if unit is None else _text(unit)
-        conversion = conversion_of(raw, device_class) if rules is None else None
-        shown = conversion.metric if conversion else raw
-        attributes, units = metric_attributes(domain, attributes, home)
-        if rules is not None:
-            shown = rules.measured("", None, raw).unit
-            attributes, units = rules.attributes(attributes, units)
-        if raw is not None:
-            named["unit_of_measurement_raw"] = raw
-        if shown is not None:
-            named["unit_of_measurement"] = shown
-        for name in ("friendly_name", "icon"):
-            value = attributes.get(name)
-            if value is not None:
-                named[name] = _text(value)
-        self.attributes.add(attributes, units, others)
-        facts = home.entity(entity_id)
-        for name, fact in (
-            ("manufacturer", facts.manufacturer),
-            ("model", facts.model),
-            ("sw_version", facts.sw_version),
-        ):
-            if fact is not None:
-                others[name] = fact
-        known = NONE if device_class is None else str(device_class)
-        return _Described(entity_id, raw, conversion, rules, named, others, known, password)
-
-    def _state(self, record: Record, change: Change, described: _Described, home: HomeView) -> Point:
-        new, old, rules = change.new_state, change.old_state, described.rules
+    def _state(self, record: Record, change: Change, described: Described, hides: bool = False) -> Point:
+        """Return the point of a state; `hides`: all but that it is not available is a password."""
+        new, rules = change.new_state, described.rules
         if rules is not None and rules.drops:
             raise SetAside(Reason.DROPPED)
-        state = _text(new.state)
-        fields: dict[str, Field] = {"origin": record.origin}
+        state = plain_text(new.state)
         available = state not in _UNAVAILABLE
-        hidden = (described.password and available) or carries_credential(state)
-        if not hidden:
-            fields["state"] = state
+        hidden = (hides and available) or carries_credential(state)
         number = number_of(state) if available and not hidden else None
         if rules is not None and not hidden:
             number = rules.measured(state, number, described.unit).value
         elif number is not None and described.conversion is not None:
             number = described.conversion.of(number)
-        if number is not None and number - number == 0.0:  # not beyond a float
-            fields["value"] = number
-        fields["available"] = available
-        fields["removed"] = False
-        if old is not None:
-            _add_old(fields, record.time, old)
-        return self._point(
-            record, described, (fields, described.named, _context_fields(new.context), described.others), home
+        if number is not None and number - number != 0.0:  # beyond a float
+            number = None
+        before, lasted = _before(record.time, change.old_state)
+        said = None if hidden else state
+        fields = StateFields(
+            record.origin, said, number, available, False, before, lasted, described.named, new.context
         )
+        return self._point(record, described, fields)
 
     def _removal(self, record: Record, old: OldState | None, context: Context | None, home: HomeView) -> Point:
         """Return the point of an entity that is gone."""
         if record.entity_id is None:
             raise SetAside(Reason.INCOMPLETE, "there is no entity_id")
-        fields: dict[str, Field] = {"origin": record.origin, "available": False, "removed": True}
-        if old is not None:
-            _add_old(fields, None, old)
-        described = self._describe(record.entity_id, None, home)
+        before, _ = _before(None, old)
+        described = self._describer.of(record.entity_id, None, home)
         if described.rules is not None and described.rules.drops:
             raise SetAside(Reason.DROPPED)
-        return self._point(record, described, (fields, _context_fields(context), described.others), home)
+        fields = StateFields(record.origin, None, None, False, True, before, None, described.named, context)
+        return self._point(record, described, fields)
 
-    def _point(
-        self, record: Record, described: _Described, fields: tuple[dict[str, Field], ...], home: HomeView
-    ) -> Point:
-        part = home.time_of_day(record.time)
-        weather = home.condition("weather", record.time)
-        if weather is not None:
-            fields = (*fields, self._weather_of(weather))
+    def _point(self, record: Record, described: Described, fields: StateFields) -> Point:
+        time, home = record.time, described.home
+        part = home.time_of_day(time)
         series = described.series.get(part)
         if series is None:
-            series = described.series[part] = self._series_of(described, part, home)
-        return Point(series, fields, record.time * 1000, record.seq)
+            series = described.series[part] = self._series_of(described, part)
+        weather = home.condition("weather", time)
+        if weather is None:
+            return Point(series, (fields, described.others), time * 1000, record.seq)
+        return Point(series, (fields, described.others, self._weather_of(weather)), time * 1000, record.seq)
 
     def _weather_of(self, weather: Mapping[str, Field]) -> FieldBlock:
         """Return what of the weather is in each point while it lasts."""
@@ -233,8 +166,8 @@ class HomeAssistantNormalizer(Normalizer):
             self._weather = weather, block
         return self._weather[1]
 
-    def _series_of(self, described: _Described, part: str, home: HomeView) -> Series:
-        entity_id, device_class = described.entity_id, described.device_class
+    def _series_of(self, described: Described, part: str) -> Series:
+        entity_id, device_class, home = described.entity_id, described.device_class, described.home
         key = (entity_id, device_class, part, home)
         series = self._series.get(key)
         if series is None:
@@ -256,21 +189,6 @@ class HomeAssistantNormalizer(Normalizer):
                 },
             )
         return series
-
-
-@dataclass(slots=True)
-class _Described:
-    """What the attributes of an entity, and the registries, say: the same for many states."""
-
-    entity_id: str
-    unit: str | None
-    conversion: Conversion | None
-    rules: EntityRules | None
-    named: FieldBlock
-    others: FieldBlock
-    device_class: str
-    password: bool
-    series: dict[str, Series] = field(default_factory=dict)  # by part of the day
 
 
 def states_in(record: Record) -> tuple[dict[str, Any] | None, Any, Any]:
@@ -309,10 +227,6 @@ def _whole(state: Any) -> Any:
     return {"state": state} if isinstance(state, str) else state
 
 
-def _text(value: Any) -> str:
-    return value if type(value) is str and value.isascii() else storable(str(value)) or ""
-
-
 def is_password(domain: str, attributes: Any) -> bool:
     """Tell whether Home Assistant hides a state as a password."""
     return domain in _DOMAINS_OF_TEXT and isinstance(attributes, dict) and attributes.get("mode") == "password"
@@ -342,29 +256,16 @@ def _context(content: Any) -> Context | None:
     return Context(*(content.get(name) for name in _CONTEXT)) if isinstance(content, dict) else None
 
 
-def _add_old(fields: dict[str, Field], time: int | None, old: OldState) -> None:
-    """Add the old state, and how long it had lasted at `time` (seconds), from the record's own words alone."""
-    if type(old.state) is str and not carries_credential(old.state):
-        fields["old_state"] = _text(old.state)
+def _before(time: int | None, old: OldState | None) -> tuple[str | None, float | None]:
+    """Return the old state, and how long it had lasted at `time` (seconds), from the record's own words alone."""
+    if old is None:
+        return None, None
+    state = plain_text(old.state) if type(old.state) is str and not carries_credential(old.state) else None
     try:
         lasted = None if time is None else (time - from_iso(old.last_changed)) / 1e6
     except (TypeError, ValueError, OverflowError):
-        return
-    if lasted is not None and lasted >= 0:
-        fields["duration_in_state_seconds"] = lasted
-
-
-def _context_fields(context: Context | None) -> dict[str, Field]:
-    fields: dict[str, Field] = {}
-    if context is not None:
-        for value, name in (
-            (context.id, "context_id"),
-            (context.parent_id, "context_parent_id"),
-            (context.user_id, "context_user_id"),
-        ):
-            if type(value) is str:
-                fields[name] = _text(value)
-    return fields
+        lasted = None
+    return state, lasted if lasted is not None and lasted >= 0 else None
 
 
 NORMALIZER: Final = HomeAssistantNormalizer

@@ -11,6 +11,7 @@ from homeiq.storage import sql
 from homeiq.storage.log import EventLog
 from homeiq.storage.maintenance import compact, seal
 from homeiq.storage.manifest import segment_name
+from homeiq.storage.measurement_views import KNOWN
 from homeiq.storage.points import points_folder
 from homeiq.storage.record import COLUMNS, Event
 from homeiq.storage.sql import connect, query
@@ -218,3 +219,30 @@ def test_points_have_a_column_for_each_tag(tmp_path: Path) -> None:
         {"entity_id": "here", "region": None, "domain": None, "value": 1.5},
         {"entity_id": None, "region": "here", "domain": None, "value": 1.5},
     ]
+
+
+def test_each_measurement_is_a_view_before_there_are_points(tmp_path: Path) -> None:
+    recorded(tmp_path, state("on"))
+    for measurement, names in KNOWN.items():
+        assert rows(tmp_path, f"SELECT {', '.join(names)} FROM points_{measurement}") == []
+    with connect(tmp_path) as database:
+        listed = {name for (name,) in database.execute("SELECT view_name FROM duckdb_views()").fetchall()}
+    assert {f"points_{measurement}" for measurement in KNOWN} <= listed
+
+
+def test_what_a_measurement_has_besides_is_a_column_too(tmp_path: Path) -> None:
+    recorded(tmp_path, state("on"))
+    path = points_folder(tmp_path) / "home_assistant" / "date=2026-11-23" / segment_name(1, 2, 0)
+    path.parent.mkdir(parents=True)
+    fields = [
+        '{"value":1,"attr_a":2.5,"attr_on_bool":true,"attr_x_str":"é","Value":3,"domain":1,"od\'d":1}',
+        '{"attr_a":1,"attr_l_json":"[1]","attr_b \\"":1}',
+    ]
+    columns = {"measurement": ["home_assistant_events", "own's"], "time": pa.array([1, 2], pa.timestamp("us", "UTC"))}
+    pq.write_table(pa.table({**columns, "domain": ["light", None], "mine": [None, "m"], "fields": fields}), path)
+    (found,) = rows(tmp_path, "SELECT * FROM points_home_assistant_events")
+    assert (found["value"], found["attr_a"], found["attr_on_bool"], found["attr_x_str"]) == (1.0, 2.5, True, "é")
+    assert (found["domain"], found["od'd"], found["icon"]) == ("light", 1.0, None)
+    assert "mine" not in found
+    (own,) = rows(tmp_path, """SELECT * EXCLUDE (time) FROM "points_own's\"""")
+    assert own == {"mine": "m", "attr_a": 1.0, "attr_l_json": "[1]"}

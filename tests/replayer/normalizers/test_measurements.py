@@ -8,6 +8,7 @@ from homeiq.replayer.home import HOME_TYPES, Home
 from homeiq.replayer.normalizers.base import Normalizer, Reason, SetAside, Summarizer
 from homeiq.replayer.normalizers.registry import golden_records, normalizers
 from homeiq.replayer.point import Point
+from homeiq.storage.measurement_views import KNOWN
 
 from replayer.making import config, numbered, state
 
@@ -70,6 +71,14 @@ def test_each_measurement_has_a_section() -> None:
     measurements = {name for normalizer in shipped for name in normalizer.measurements}
     reserved = {"homeiq_coverage", "homeiq_target"}
     assert set(SECTIONS) - reserved == measurements - reserved
+
+
+def test_the_typed_views_have_what_is_documented() -> None:
+    for measurement, names in KNOWN.items():
+        if measurement != "homeiq_coverage":  # told in a sentence
+            told = {name: kind for name, kind in documented(measurement).items() if "…" not in name}
+            assert names == told, measurement
+    assert KNOWN.keys() == SECTIONS.keys() - {"homeiq_target"}
 
 
 def test_reasons_are_in_their_own_words() -> None:

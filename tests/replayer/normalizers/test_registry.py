@@ -1,7 +1,7 @@
 """The fingerprint tells one state of a normalizer from another."""
 
 import pytest
-from homeiq.replayer.normalizers import home_assistant
+from homeiq.replayer.normalizers import described, home_assistant
 from homeiq.replayer.normalizers.registry import fingerprint, golden_lines, golden_records, normalizers
 
 
@@ -18,7 +18,7 @@ def test_the_fingerprint_is_the_same_each_time_and_changes_with_what_is_made(mon
     before = fingerprint(one)
     assert before == fingerprint(other) == fingerprint(one)
     assert before.startswith(f"{one.version}-")
-    monkeypatch.setattr(home_assistant, "metric_attributes", lambda domain, attributes, home: (attributes, None))
+    monkeypatch.setattr(described, "metric_attributes", lambda domain, attributes, home: (attributes, None))
     assert fingerprint(one) != before
     monkeypatch.undo()
     monkeypatch.setattr(type(one), "version", 77)

@@ -46,7 +46,7 @@ def reading(text: str, unit: str | None = None, device_class: str | None = None,
 
 
 def test_without_rules_nothing_is_looked_up() -> None:
-    assert not normalizer()._rules
+    assert not normalizer()._describer._rules
     assert fields_of(reading("71.6", "°F")) == fields_of(reading("71.6", "°F"), {"drop": True, "entity": "light.*"})
 
 

@@ -42,7 +42,7 @@ def said(normalizer: HomeAssistantNormalizer, record: Record) -> str:
         (point,) = normalizer.normalize(record, HOME.at(record.time))
     except SetAside as reason:
         return reason.reason
-    assert list(point.fields) == [name for part in point.parts for name in part]
+    assert list(point.fields) == [name for part in point.parts for name, _ in part.items()]
     return line(point)
 
 
