@@ -28,7 +28,10 @@ def print_table(table: pa.Table, form: str, parquet: Path | None) -> None:
         try:
             pq.write_table(table, parquet, compression="zstd")
         except OSError as error:
-            raise UsageError(f"{parquet} cannot be written: {error.strerror or error}") from None
+            reason = error.strerror or error
+            raise UsageError(
+                f"{parquet} cannot be written ({reason})", hint="name another file with --parquet"
+            ) from None
     elif form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(table.column_names)

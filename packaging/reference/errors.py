@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable
 
 from homeiq import errors
@@ -11,7 +12,7 @@ from homeiq.errors import HomeiqError, Kind
 from .raised import Raised, raised
 from .reached import commands_by_definition
 
-__all__ = ["ADVICE", "advice", "catalogue", "page"]
+__all__ = ["ADVICE", "SELF_EVIDENT", "advice", "catalogue", "page"]
 
 _HEAD = """# Errors
 
@@ -19,11 +20,12 @@ Every way in which a command can fail, made from the code: each sentence that it
 stands between ‹ and ›. A command says one such sentence on stderr, behind `homeiq: `, and ends with the exit code; what to
 do is a part of the sentence where the table has it after a colon.
 
-`homeiq run`, `record` and `demo` go on where they can: what a source or a target says to them is a line in their log, tried again
-by itself, and ends nothing. `run` and `demo` start `homeiq replay --follow` as a second process, which says what `replay` can say.
+`homeiq run`, `record` and `demo` go on where they can: what a source or a target says to them is a line in their log, tried
+again by itself, and ends nothing. `run` and `demo` start `homeiq replay --follow` as a second process, which says what
+`replay` can say.
 
-Beside these there are click's own sentences for options that are not there or lack their value (exit code 2), and exit code 1
-without an error: `audit`, `verify`, `backup`, `restore` and `normalize test` have found something, and printed it.
+Beside these there are click's own sentences for options that are not there or lack their value (exit code 2), and exit
+code 1 without an error: `audit`, `verify`, `backup`, `restore` and `normalize test` have found something, and printed it.
 """
 
 _SUBJECTS: tuple[tuple[str, str, type[HomeiqError]], ...] = (
@@ -45,6 +47,46 @@ ADVICE = {
 }
 """What to do where the sentence does not say it, by who can mend it."""
 
+_BY_SOCKET = "(said on the recorder's socket)"
+SELF_EVIDENT = {
+    "--follow goes on for ever and takes no other option but --target": "leave the others out",
+    "--since is not before --until": "set --since earlier, or --until later",
+    "--since is not before --until, or lies in the future": "set --since earlier, or --until later",
+    ".mode takes one of ‹join›": "name one of these",
+    "--parquet writes the result of one query: give it as an argument": '`homeiq sql --parquet FILE "SELECT …"`',
+    "there is no ‹word›: .help says what there is": "`.help`",
+    "an event must be a list of time, source, origin, event_type, entity_id, state and raw": _BY_SOCKET,
+    "since and until must be microseconds UTC, in this order": _BY_SOCKET,
+    "there are no events to append": _BY_SOCKET,
+    "‹title› is not open": "(a mistake in homeiq: report it)",
+    "the log is closed": "(a mistake in homeiq: report it)",
+}
+"""What to do where the sentence alone says it to a person at the terminal, or is for no person."""
+
+_ASKING = (
+    ("connectors/http_client.py", "HttpClient"),
+    ("connectors/home_assistant/client.py", "HomeAssistantConnector"),
+)
+
+_OTHERS_WORDS = {
+    ("commands/backfill.py", "backfill"): "Home Assistant is not configured: set home_assistant.url or .token",
+    ("commands/normalize.py", "_python"): "what is wrong with the normalizer, by file and line",
+    (
+        "commands/record.py",
+        "run_recorder",
+    ): "http.host can be reached from other machines: set http.token, or http.host",
+    ("connectors/base.py", "Asking"): "what the first of several questions was answered",
+    ("connectors/home_assistant/client.py", "_Session"): "how the connection ended",
+    ("connectors/http_client.py", "_no_answer"): "‹service› ends the connection without an answer",
+    ("recorder/imports.py", "Imports"): "what is wrong with a line of an import",
+    ("replayer/targets/influxdb_answers.py", "writing_error"): "what InfluxDB says of the lines",
+    ("replayer/targets/influxdb_kind.py", "_try_mapping"): "the bucket's name is mapped to another bucket",
+    ("storage/restore.py", "_sizes"): "which file of the backup is damaged",
+    ("storage/restore.py", "fetch"): "which file of the backup is damaged",
+    ("storage/sql.py", "_ask"): "what DuckDB says of the query",
+}
+"""What is said where nothing of the sentence stands in the code that raises it."""
+
 _WORDS = {
     **{"strerror": "reason", "error": "reason", "problem": "reason", "get": "reason", "answer": "reason"},
     **{"title": "target", "shown": "place", "data dir": "data folder", "join": "names", "said": "what was said"},
@@ -60,7 +102,8 @@ def catalogue() -> list[Raised]:
 def advice(one: Raised) -> str:
     """Return what to do; empty where nobody says it."""
     kind = getattr(errors, one.error)
-    return one.hint or ADVICE[kind.kind]
+    other = "it says what" if (one.module, one.definition) in _OTHERS_WORDS else ""
+    return one.hint or SELF_EVIDENT.get(one.sentence) or ADVICE[kind.kind] or other
 
 
 def page() -> str:
@@ -94,14 +137,22 @@ def _by_subject(places: Iterable[Raised]) -> dict[str, dict[tuple[str, str, int]
     for one in places:
         kind = getattr(errors, one.error)
         heading = next(heading for heading, _, family in _SUBJECTS if issubclass(kind, family))
-        key = (_cell(one.sentence), _cell(advice(one)), kind.exit_code)
+        key = (_sentence(one), _cell(advice(one)), kind.exit_code)
         found[heading].setdefault(key, []).append(one)
     return {heading: dict(sorted(group.items())) for heading, group in found.items() if group}
+
+
+def _sentence(one: Raised) -> str:
+    """Return what is said; of one that is filled in as a whole, what it is about."""
+    whole = re.fullmatch(r"‹[^›]*›", one.sentence)
+    return f"‹{words}›" if whole and (words := _OTHERS_WORDS.get((one.module, one.definition))) else _cell(one.sentence)
 
 
 def _commands(one: Raised, reached: dict[tuple[str, str], set[str]]) -> set[str]:
     """Return the commands that can come to a place; where the way is not seen, those that come to its module."""
     found = reached.get((one.module, one.definition))
+    if issubclass(getattr(errors, one.error), errors.SourceError):  # others know the classes, and ask nobody
+        return (found or set()) & set().union(*(reached.get(place, set()) for place in _ASKING))
     if found:
         return found
     return set().union(*(commands for (module, _), commands in reached.items() if module == one.module))

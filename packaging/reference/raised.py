@@ -18,7 +18,10 @@ _KNOWN = 12
 
 @dataclass(frozen=True)
 class Raised:
-    """A place that makes an error, within a function or class of a module. What is filled in when it is said stands in the texts as `‹name›`."""
+    """A place that makes an error, within a function or class of a module.
+
+    What is filled in when it is said stands in the texts as `‹name›`.
+    """
 
     module: str
     definition: str

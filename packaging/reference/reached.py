@@ -80,7 +80,8 @@ def _uses(place: Place) -> Iterator[Place]:
     definitions = _definitions(module)
     for node in definitions.get(name, []):
         imported = {**_imported(module), **dict(_imports(module, node))}
-        for part in ast.walk(node):
+        inside = node.body if isinstance(node, ast.FunctionDef) and module == "cli.py" else [node]  # no decorators
+        for part in (part for one in inside for part in ast.walk(one)):
             if module == "cli.py" and isinstance(part, ast.Attribute) and part.attr == "settings":
                 yield "commands/configuration.py", "load_settings"
             if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id in imported:
