@@ -324,6 +324,6 @@ def test_an_address_that_is_none(data_dir: Path, command: str) -> None:
     from homeiq.target_settings import InfluxDBSettings
 
     target = InfluxDBTarget(InfluxDBSettings(url="http://h:99999"))
-    with pytest.raises(TargetRefused, match="influxdb.url is not an address"):
+    with pytest.raises(TargetRefused, match=r"influxdb\.url is not an address"):
         target._send(b"m v=1 1\n")
     target.close()
