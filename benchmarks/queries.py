@@ -147,7 +147,7 @@ def _make(log: Path, path: Path, count: int) -> None:
         day = table["received_at"][0].as_py().date()
         segment_path = log_folder(log) / f"date={day}" / segment_name(first, last, 1)
         segment_path.parent.mkdir(exist_ok=True)
-        segment_path.write_bytes(segment.write(table, first, last))
+        segment_path.write_bytes(segment.write(table, first, last, ""))
         _insert(database, table, numbers)
         if last % 1_000_000 == 0:
             print(f"{last:,} of {count:,} events made", file=sys.stderr)

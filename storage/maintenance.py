@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from ..errors import HomeiqError, LogCorrupt
 from . import segment
 from .files import Files, locked
-from .log import log_folder, tails_in
+from .log import log_folder, log_id, tails_in
 from .manifest import SegmentName, Slice, parse_segment, segment_name
 from .reader import list_files, read_slice
 from .record import Record
@@ -106,7 +106,7 @@ def write_segment(data_dir: Path, table: pa.Table, first: int, last: int, genera
     """Write a segment, and prove by reading it back that it holds what it should."""
     day = datetime.fromtimestamp(table["received_at"][0].cast(pa.int64()).as_py() / 1e6, UTC).date()
     path = log_folder(data_dir) / f"date={day}" / segment_name(first, last, generation)
-    files.write_whole(path, segment.write(table, first, last))
+    files.write_whole(path, segment.write(table, first, last, log_id(data_dir, files)))
     name = parse_segment(path)
     if name is None:
         raise LogCorrupt(f"{path.name} is not the name of a segment", place=str(path))

@@ -22,7 +22,7 @@ from ..clock import DAY
 from ..retention import RetentionSettings
 from . import segment
 from .files import Files, locked
-from .log import log_folder
+from .log import log_folder, log_id
 from .maintenance import retire, retire_superseded, seal_tails, write_segment
 from .manifest import SegmentName, parse_segment
 from .reader import list_files
@@ -149,11 +149,11 @@ def forget(
                 files.remove(name.path)
                 records, segments = records + count, segments + 1
         for path in sorted(log_folder(data_dir).glob("date=*/*.parquet.old")):
-            _forget_superseded(path, mask, files)
+            _forget_superseded(path, mask, log_id(data_dir, files), files)
         return Removed(records, segments)
 
 
-def _forget_superseded(path: Path, mask: Callable[[pa.Table], pa.ChunkedArray], files: Files) -> None:
+def _forget_superseded(path: Path, mask: Callable[[pa.Table], pa.ChunkedArray], log: str, files: Files) -> None:
     """Blank the rows of a file that is kept only for those who read it still; one that can't be read goes."""
     name = parse_segment(path.with_suffix(""))
     if name is None or name.path.exists():
@@ -166,7 +166,8 @@ def _forget_superseded(path: Path, mask: Callable[[pa.Table], pa.ChunkedArray], 
         return
     found = mask(table)
     if pc.any(found).as_py():
-        files.write_whole(path, segment.write(_blanked(table, found, "forgotten"), name.first, name.last))
+        blanked = _blanked(table, found, "forgotten")
+        files.write_whole(path, segment.write(blanked, name.first, name.last, log))
 
 
 class _Cutoffs:

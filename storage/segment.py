@@ -4,6 +4,7 @@ A segment holds consecutive records, one a row. Besides Parquet's own, its foote
 
     homeiq.format      version of this format, "1"
     homeiq.first_seq   homeiq.last_seq
+    homeiq.log         the ID of the log that it was written for (not in those of homeiq's first days)
     homeiq.digest      SHA-256 (64 hexadecimal digits) of the whole file, footer and all, with a 0 in the place of each of
                        these digits (the last place in the file where they stand)
 
@@ -34,6 +35,7 @@ __all__ = [
     "check_footer",
     "check_whole",
     "check_content",
+    "is_foreign",
     "is_valid",
     "read_rows",
 ]
@@ -71,8 +73,8 @@ def table_of(records: Sequence[Record]) -> pa.Table:
     )
 
 
-def write(table: pa.Table, first: int, last: int) -> bytes:
-    """Return the bytes of a segment with these rows, in the order in which they are given."""
+def write(table: pa.Table, first: int, last: int, log: str) -> bytes:
+    """Return the bytes of a segment of the log with this ID, with these rows in the order in which they are given."""
     sink = io.BytesIO()
     writer = pq.ParquetWriter(
         sink,
@@ -95,6 +97,7 @@ def write(table: pa.Table, first: int, last: int) -> bytes:
             "homeiq.format": str(FORMAT_VERSION),
             "homeiq.first_seq": str(first),
             "homeiq.last_seq": str(last),
+            "homeiq.log": log,
             "homeiq.digest": _NO_DIGEST.decode(),
         }
     )
@@ -163,9 +166,19 @@ def is_valid(name: SegmentName) -> bool:
     """Tell whether a segment may speak for its records."""
     try:
         check_whole(name)
+        return not is_foreign(name)
     except (LogCorrupt, FileNotFoundError):
         return False
-    return True
+
+
+def is_foreign(name: SegmentName) -> bool:
+    """Tell whether a segment was written for another log than the one in whose folder it lies; raises as check_footer."""
+    with check_footer(name) as file:
+        written_for = (file.metadata.metadata or {}).get(b"homeiq.log", b"")
+    try:
+        return bool(written_for) and (name.path.parents[1] / "ID").read_bytes().strip() != written_for
+    except OSError:  # a folder that says nothing of itself
+        return False
 
 
 def check_content(name: SegmentName, content: bytes) -> None:

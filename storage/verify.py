@@ -150,6 +150,8 @@ class _Proof:
         first = max(part.first, self._next)
         try:
             segment.check_whole(part.segment)
+            if segment.is_foreign(part.segment):
+                self._find("foreign", first, part.last, path.name, _OF_ANOTHER)
             disagreeing: list[tuple[int, str]] = []
             for table in read_slice(part, first, part.last):
                 self._take(records_of(table), disagreeing)
@@ -212,6 +214,9 @@ class _Proof:
         """Look at a segment for which others speak: what it holds must be what they hold, or nothing any more."""
         try:
             segment.check_whole(name)
+            if segment.is_foreign(name):
+                self._find("foreign", 0, 0, name.path.name, "speaks for no record: it was written for another log")
+                return
             mine = pa.concat_tables(list(segment.read_rows(name, name.first, name.last, ("seq", "raw"))))
             texts = dict(zip(mine["seq"].to_pylist(), mine["raw"].to_pylist(), strict=True))
             for part in slices:
@@ -224,6 +229,9 @@ class _Proof:
                                 return
         except LogCorrupt as error:
             self._find("foreign", 0, 0, name.path.name, f"speaks for no record: {error}")
+
+
+_OF_ANOTHER = "were written for another log; if this folder is a copy of that one, copy its log/ID too"
 
 
 def _record_of(line: bytes) -> Record | None:

@@ -16,7 +16,11 @@ from reference.raised import ROOT, Raised, raised
 
 __all__ = ["NOT_PROVOKED", "heard", "missing", "record", "seen"]
 
-NOT_PROVOKED: dict[str, str] = {}
+NOT_PROVOKED = {
+    "commands/exporting.py LogCorrupt: the records ‹ranges› are missing from the log": (
+        "the view that knows the home's zone reads the log before, and says the same"
+    ),
+}
 
 _ERRORS = str(Path(errors.__file__).resolve())
 

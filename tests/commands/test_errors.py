@@ -5,12 +5,14 @@
 
 import json
 import os
+import signal
 import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -36,6 +38,15 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Give the signals back that a command takes."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -212,6 +223,21 @@ def test_not_all_could_be_fetched(
     fails(result, 1, sentence)
 
 
+def test_a_backfill_is_stopped(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped() -> threading.Event:
+        event = event_class()
+        event.set()  # as by Ctrl-C
+        return event
+
+    event_class = threading.Event
+    monkeypatch.setattr("homeiq.commands.backfill.threading", SimpleNamespace(Event=stopped))
+    home = {"HOME_ASSISTANT_URL": "http://127.0.0.1:9", "HOME_ASSISTANT_TOKEN": "any"}
+    facts = {"since": 0, "until": 1, "from": 0, "upto": 1, "rows": 0, "new": 0, "missing": [], "done": False}
+    with recorder(data_dir, {"seq": 1}, {}, {**facts, "running": False}):
+        result = run(data_dir, "backfill", "--since", "1d", env=home)
+    fails(result, 1, "stopped before the end: run it again")
+
+
 def test_a_database_that_ends_in_the_middle(data_dir: Path, tmp_path: Path) -> None:
     from documentation.old_database import write
 
@@ -321,9 +347,13 @@ def test_an_address_that_is_none(data_dir: Path, command: str) -> None:
     fails(run(data_dir, command, env=bracket), 2, "influxdb.url in the environment cannot be read", "is not an address")
     from homeiq.errors import TargetRefused
     from homeiq.replayer.targets.influxdb import InfluxDBTarget
+    from homeiq.replayer.targets.influxdb_http import InfluxDBRequests
     from homeiq.target_settings import InfluxDBSettings
+    from urllib3 import PoolManager
 
     target = InfluxDBTarget(InfluxDBSettings(url="http://h:99999"))
     with pytest.raises(TargetRefused, match=r"influxdb\.url is not an address"):
         target._send(b"m v=1 1\n")
     target.close()
+    with pytest.raises(TargetRefused, match=r"influxdb\.url is not an address"):
+        InfluxDBRequests(InfluxDBSettings(url="http://h:99999"), PoolManager()).get("/health")

@@ -9,7 +9,8 @@ from homeiq.storage.files import locked
 from homeiq.storage.log import EventLog
 
 from end_to_end.logs import days, write_log
-from servers.homeiq import Homeiq
+from servers.homeiq import Homeiq, wait_for
+from servers.simulated import SimulatedServer
 from servers.versitygw import S3Server
 
 _COUNT = "SELECT count(*) AS n, max(seq) AS last FROM events"
@@ -66,3 +67,34 @@ def test_what_cannot_be_done_is_one_sentence(tmp_path: Path, s3_server: S3Server
             said = homeiq.run("--data-dir", s3_url, "compact", check=False)
             assert said.returncode == 2
             assert "needs a folder" in said.stderr
+
+
+@pytest.mark.timeout(240)
+def test_beside_a_recorder_and_its_follower(tmp_path: Path) -> None:
+    settings = {"HOMEIQ_RECORDING__SEAL_RECORDS": "300", "HOMEIQ_RECORDING__GROUP_SECONDS": "0.1"}
+    with SimulatedServer(speed=2_000.0) as home:
+        connected = {"HOME_ASSISTANT_URL": home.url, "HOME_ASSISTANT_TOKEN": home.token}
+        with Homeiq(tmp_path, **settings, **connected) as homeiq:
+            process = homeiq.start("run")
+            wait_for("the recorder to be connected", homeiq.connected)
+            destination = str(tmp_path / "backup")
+            for number in range(4):
+                durable = (homeiq.ask("position") or {})["durable_seq"]
+                more = durable + 400
+                facts = json.loads(homeiq.run("backup", destination, "--check", "--json").stdout)
+                assert facts["findings"] == []
+                assert facts["last_seq"] >= durable
+                copy = ["--data-dir", str(tmp_path / f"copy{number}")]
+                homeiq.run(*copy, "restore", destination)
+                homeiq.run(*copy, "verify")
+                (found,) = json.loads(homeiq.run(*copy, "sql", "--json", _COUNT).stdout)
+                assert found["n"] == found["last"] >= durable
+                wait_for("more records", lambda more=more: (homeiq.ask("position") or {})["durable_seq"] > more)
+                if number == 1:
+                    homeiq.run("compact")
+            assert homeiq.stop(process) == 0
+            homeiq.run("backup", destination)
+            homeiq.run("--data-dir", str(tmp_path / "last"), "restore", destination)
+            whole = homeiq.run("export").stdout
+            assert homeiq.run("--data-dir", str(tmp_path / "last"), "export").stdout == whole
+            assert "Traceback" not in homeiq.said()

@@ -1,5 +1,6 @@
 """Replays against a real InfluxDB: repeated, killed, repaired, and the same byte for byte under any circumstances."""
 
+import json
 import signal
 import sqlite3
 import time
@@ -45,6 +46,23 @@ def test_repeated_and_killed_replays_end_in_the_same_content(
         homeiq.run("replay", "--since", "2026-11-01")
         assert influxdb.read_back(influx_database) == first
         assert homeiq.run("replay", "--output", "-").stdout == first_lines
+
+
+def test_what_is_forgotten_leaves_influxdb(influxdb: InfluxDBServer, influx_database: str, tmp_path: Path) -> None:
+    write_log(tmp_path / "data", days(2, 500))
+    with projecting(tmp_path, influxdb, influx_database) as homeiq:
+        homeiq.run("compact")
+        homeiq.run("replay")
+        before = influxdb.read_back(influx_database)
+        entities = sorted({dict(tags).get("entity_id", "") for _, tags, _ in before})
+        gone = next(entity for entity in entities if entity.startswith("sensor."))
+        homeiq.run("forget", "--entity", gone, "--yes")
+        homeiq.run("replay", "--stale")
+        wanted = {key: fields for key, fields in before.items() if dict(key[1]).get("entity_id") != gone}
+        assert influxdb.read_back(influx_database) == wanted != before
+        audit = json.loads(homeiq.run("audit", "--json", check=False).stdout)
+        assert {(one["new"], one["changed"], one["removed"]) for one in audit["tallies"]} == {(0, 0, 0)}
+        assert homeiq.sql(f"SELECT 1 FROM events WHERE entity_id = '{gone}'") == []
 
 
 def test_a_wrong_normalizer_is_repaired_by_a_replay(

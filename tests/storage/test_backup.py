@@ -176,6 +176,42 @@ def test_restore_names_what_is_damaged_and_brings_the_rest(data_dir: Path, place
         contents(copy)
 
 
+def test_a_backup_may_be_killed_and_goes_on(data_dir: Path, tmp_path: Path) -> None:
+    """At each operation there: what lies there can be restored, or was not there before either; the next run mends it."""
+    before = tmp_path / "before"
+    sealed(data_dir)
+    fill(data_dir, 2)
+    back_up(data_dir, FolderPlace(before, FastFiles()))
+    known = contents(data_dir)
+    sealed(data_dir)
+    compact(data_dir, FastFiles())
+    fill(data_dir, 1)
+    for until in range(1, 200):
+        folder = tmp_path / f"backup{until}"
+        shutil.copytree(before, folder)
+
+        def watch(number: int, name: str, until: int = until) -> None:
+            if number == until:
+                raise Halt
+
+        try:
+            back_up(data_dir, FolderPlace(folder, SteppedFiles(watch)))
+        except Halt:
+            copy = contents(restored(FolderPlace(folder, FastFiles()), tmp_path / f"killed{until}"))
+            assert copy[: len(known)] == known
+            assert copy == contents(data_dir)[: len(copy)]
+            report = back_up(data_dir, FolderPlace(folder, FastFiles()))
+            assert report.findings == []
+            ended = False
+        else:
+            ended = True
+        assert contents(restored(FolderPlace(folder, FastFiles()), tmp_path / f"copy{until}")) == contents(data_dir)
+        if ended:
+            assert until > 10
+            return
+    pytest.fail("it never ended")
+
+
 def test_restore_may_be_killed_and_goes_on(data_dir: Path, tmp_path: Path) -> None:
     place = FolderPlace(tmp_path / "backup", FastFiles())
     sealed(data_dir)

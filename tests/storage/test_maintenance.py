@@ -105,9 +105,9 @@ def test_a_written_segment_that_reads_otherwise_never_speaks(folder: Path, monke
     last = fill(folder, 3)
     real = segment.write
 
-    def wrong(table: pa.Table, first: int, last: int) -> bytes:
+    def wrong(table: pa.Table, *named: object) -> bytes:
         raw = pa.array(["wrong"] * table.num_rows)
-        return real(table.set_column(table.column_names.index("raw"), segment.SCHEMA.field("raw"), raw), first, last)
+        return real(table.set_column(table.column_names.index("raw"), segment.SCHEMA.field("raw"), raw), *named)
 
     for write in (wrong, lambda *arguments: real(*arguments)[:-9]):
         monkeypatch.setattr(segment, "write", write)
