@@ -7,11 +7,13 @@ called by a name that is only known when it runs (a connector of a section) is a
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from homeiq.cli import _READING
+import click
+from homeiq.cli import _READING, cli
 from homeiq.connectors.registry import connector_names
 
 from .raised import ROOT
@@ -29,7 +31,7 @@ def commands_by_definition() -> dict[Place, set[str]]:
     """Return for each definition the commands that can come to it."""
     found: dict[Place, set[str]] = {}
     for name, function in _commands().items():
-        begin: set[Place] = {("cli.py", function), ("cli.py", "_data_folder")}
+        begin: set[Place] = {function, ("cli.py", "_data_folder")}
         if name.partition(" ")[0] in _READING:
             begin.add(("storage/restore.py", "fetch"))
         for place in _reached(begin):
@@ -37,27 +39,17 @@ def commands_by_definition() -> dict[Place, set[str]]:
     return found
 
 
-def _commands() -> dict[str, str]:
-    """Return the function of each command of cli.py."""
-    commands = {}
-    for node in ast.parse((ROOT / "cli.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef) and (name := _name_of(node)):
-            commands[name] = node.name
+def _commands(group: click.Group = cli, path: str = "") -> dict[str, Place]:
+    """Return the function of each command, by the command's name as one writes it."""
+    commands: dict[str, Place] = {}
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            commands |= _commands(command, f"{path}{name} ")
+        elif command.callback is not None:
+            function = inspect.unwrap(command.callback)
+            module = function.__module__.removeprefix("homeiq.").replace(".", "/")
+            commands[f"{path}{name}"] = (f"{module}.py", function.__name__)
     return commands
-
-
-def _name_of(function: ast.FunctionDef) -> str:
-    """Return a command's name, as one writes it; an empty text for a function that is none."""
-    for decorator in function.decorator_list:
-        if not (isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute)):
-            continue
-        group = decorator.func.value
-        if decorator.func.attr != "command" or not isinstance(group, ast.Name):
-            continue
-        given = [argument.value for argument in decorator.args if isinstance(argument, ast.Constant)]
-        name = str(given[0]) if given else function.name.strip("_").replace("_", "-")
-        return name if group.id == "cli" else f"{group.id.strip('_')} {name}"
-    return ""
 
 
 def _reached(places: set[Place]) -> set[Place]:
@@ -80,9 +72,10 @@ def _uses(place: Place) -> Iterator[Place]:
     definitions = _definitions(module)
     for node in definitions.get(name, []):
         imported = {**_imported(module), **dict(_imports(module, node))}
-        inside = node.body if isinstance(node, ast.FunctionDef) and module == "cli.py" else [node]  # no decorators
+        commands = module.startswith("cli")  # whose decorators name the group, and so all commands
+        inside = node.body if isinstance(node, ast.FunctionDef) and commands else [node]
         for part in (part for one in inside for part in ast.walk(one)):
-            if module == "cli.py" and isinstance(part, ast.Attribute) and part.attr == "settings":
+            if commands and isinstance(part, ast.Attribute) and part.attr == "settings":
                 yield "commands/configuration.py", "load_settings"
             if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id in imported:
                 target = imported[part.value.id]

@@ -1,8 +1,8 @@
 """The shell blocks of a page: what a reader would copy, and what it says to show.
 
-A block is fenced as `console`, where a line that begins with `$ ` is a command and what follows it is what it prints, or as
-`sh`, where every line is a command. README, which is also read as text, has them indented: a block whose first line is a
-prompt, or begins with one of `PROGRAMS`. A comment on the line before a block, which no reader sees, says more of it:
+A block is fenced as `console` or `sh`. Where its first line begins with `$ `, such lines are commands, and what follows
+each is what it prints; else every line is a command. README, which is also read as text, has them indented: a block whose
+first line is a prompt, or begins with one of `PROGRAMS`. A comment before a block, which no reader sees, says more of it:
 
     <!-- not run: why -->       it is not run, for that reason
     <!-- exit 1 -->             its last command ends with that exit code
@@ -36,7 +36,7 @@ PROGRAMS = (
 
 _FENCE = re.compile(r"^```(\w*)[^\n]*$")
 _COMMENT = re.compile(r"^<!-- (not run|exit|file):? (.*?) -->$")
-_COMMAND = re.compile(rf"^(\$ |(?:~/\S*/)?({'|'.join(PROGRAMS)})\b)")
+_COMMAND = re.compile(rf"^(\$ |(?:~/\S*/)?({'|'.join(PROGRAMS)})(?= |$))")
 
 
 @dataclass
@@ -77,7 +77,7 @@ def blocks_of(text: str) -> list[Block]:
                 block.content = "\n".join(body) + "\n"
                 found.append(block)
             elif fence[1] in ("sh", "console"):
-                block.commands = _commands(body, number + 1, prompts=fence[1] == "console")
+                block.commands = _commands(body, number + 1, prompts=bool(body) and body[0].startswith("$ "))
                 found.append(block)
             number = end + 1
         elif lines[number].startswith("    ") and (number == 0 or not lines[number - 1].strip()):
@@ -123,8 +123,6 @@ def _commands(body: list[str], first: int, *, prompts: bool) -> list[Command]:
     while number < len(body):
         line = body[number]
         if prompts and not line.startswith("$ "):
-            if not found:
-                raise ValueError(f"line {first + number + 1}: a block of the kind console begins with a prompt")
             last = found[-1]
             last.shown = [*(last.shown or []), line]
             number += 1
