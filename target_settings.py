@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -19,6 +20,10 @@ def _http_url(value: str) -> str:
     url = url.removesuffix("/api/websocket")
     if url and not url.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
+    try:
+        urlsplit(url)
+    except ValueError as error:
+        raise ValueError(f"is not an address ({error})") from None
     return url
 
 
