@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from homeiq.connectors.registry import connector_class, connector_names
 from homeiq.replayer.normalizers.registry import normalizer_classes
-from homeiq.settings import _HOMEIQ_NAMES, Settings
+from homeiq.settings import HOMEIQ_NAMES, Settings
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -24,7 +24,7 @@ a shorter name. A secret may stand in a file: in `homeiq.yaml` by the key with `
 variable with `_FILE` behind it. A list or a map in a variable is JSON. An unknown key is refused
 (exit code 2). `homeiq.yaml` is looked for here, in `~/.config/homeiq` and in `/etc/homeiq`; `--config FILE` names another.
 """
-_SHORT = {path: name for name, path in _HOMEIQ_NAMES.items()}
+_SHORT = {path: name for name, path in HOMEIQ_NAMES.items()}
 _FACTORIES = {"data_dir": "`~/.local/share/homeiq`"}
 
 
