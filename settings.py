@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
@@ -38,6 +38,7 @@ from .target_settings import HttpUrl, InfluxDBSettings, TargetSettings
 __all__ = [
     "HttpUrl",
     "TargetSettings",
+    "HOMEIQ_NAMES",
     "HomeAssistantSettings",
     "HttpSettings",
     "InfluxDBSettings",
@@ -51,7 +52,7 @@ __all__ = [
     "user_data_dir",
 ]
 
-_HOMEIQ_NAMES = {
+HOMEIQ_NAMES = {
     "HOME_ASSISTANT_URL": ("home_assistant", "url"),
     "HOME_ASSISTANT_TOKEN": ("home_assistant", "token"),
     "INFLUXDB_URL": ("influxdb", "url"),
@@ -142,6 +143,10 @@ class ReplaySettings(_Section):
     layout_options: LayoutOptions = Field(
         default=LayoutOptions(),
         description="options of the layout home_assistant, by their names in configuration.yaml",
+    )
+    rewrite_changed: Literal["when_asked", "at_once"] = Field(
+        default="when_asked",
+        description="at_once: the follower redoes all days of a normalizer that has changed, else only the newest",
     )
     repeat_state_every: RepeatEvery = Field(
         default=None, description="so often, such as 1h, each entity's last state is written again; by default never"
@@ -326,7 +331,7 @@ def _names_a_file(section: str, key: str) -> bool:
 def _homeiq_names(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return what HOME_ASSISTANT_URL and its like say; an empty variable says nothing."""
     found: dict[str, dict[str, str]] = {}
-    for name, (section, key) in _HOMEIQ_NAMES.items():
+    for name, (section, key) in HOMEIQ_NAMES.items():
         if environ.get(name):
             found.setdefault(section, {})[key] = environ[name]
         elif environ.get(f"{name}_FILE"):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from ..connectors.registry import connector_class, connector_names
 from ..errors import SettingsError
 from ..misspelt import names_of, nearest
 from ..settings import Settings, load
+from .logs import hide
 
 __all__ = ["load_settings", "refuse_unknown"]
 
@@ -22,8 +24,23 @@ _log = logging.getLogger(__name__)
 def load_settings(config: Path | None = None, *, data_dir: Path | None = None) -> Settings:
     """Read all settings; see settings.load. Raises SettingsError, for a section or key that nobody knows too."""
     settings = load(config, data_dir=data_dir)
+    hide(_secrets_in(settings))
+    hide(os.environ.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
     refuse_unknown(settings)
     return settings
+
+
+def _secrets_in(value: object) -> Iterator[str]:
+    """Yield all secrets in settings, however deep."""
+    if isinstance(value, SecretStr):
+        secret = value.get_secret_value()
+        yield from (secret, secret.rpartition(":")[2])  # InfluxDB 1.8 has user:password
+    elif isinstance(value, BaseModel):
+        for _, inner in value:
+            yield from _secrets_in(inner)
+    elif isinstance(value, Mapping | list | tuple):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _secrets_in(inner)
 
 
 def refuse_unknown(settings: Settings) -> None:
@@ -96,7 +113,7 @@ def _unknown(settings: Settings, name: str) -> SettingsError:
 
 def _validate(settings: Settings, name: str, model: type[BaseModel], section: Mapping[str, Any]) -> None:
     try:
-        model.model_validate(dict(section))
+        hide(_secrets_in(model.model_validate(dict(section))))
     except ValidationError as error:
         first = error.errors()[0]
         path = [str(part) for part in first["loc"]]

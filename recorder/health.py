@@ -6,11 +6,11 @@ They come from what has become durable, not from what somebody meant to do.
 from __future__ import annotations
 
 import bisect
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..clock import Clock, to_iso
 from ..connectors.home_assistant.protocol import SOURCE as HOME_ASSISTANT
@@ -21,7 +21,7 @@ from .disk import Disk
 from .intake import Intake
 from .supervisor import SourceState
 
-__all__ = ["COMMIT_BUCKETS", "Gaps", "Health"]
+__all__ = ["COMMIT_BUCKETS", "Gaps", "Health", "Heard"]
 
 COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds: the upper bounds of the histogram of group commits."""
@@ -35,6 +35,21 @@ _SLOW_SECONDS: Final = 30.0
 
 _CONNECTED: Final = HOUSEKEEPING + "connected"
 _DISCONNECTED: Final = HOUSEKEEPING + "disconnected"
+
+
+_LATEST: Final = 12
+_LONGEST_STATE: Final = 80
+_LONGEST_NAME: Final = 120
+
+
+class Heard(NamedTuple):
+    """What a person is shown of an event: `received_at` in microseconds UTC, `state` cut where it is long."""
+
+    received_at: int
+    source: str
+    event_type: str
+    entity_id: str | None
+    state: str | None
 
 
 class Gaps:
@@ -83,6 +98,8 @@ class Health:
         self.sources: Sequence[SourceState] = ()
         self.http: dict[str, Any] = {"url": "", "problem": ""}
         self.disk = Disk(log.data_dir, clock)
+        self.data_dir = log.data_dir
+        self.latest: deque[Heard] = deque(maxlen=_LATEST)
         self._log = log
         self._settings = settings
         self._heard_at = self._began = self._committed_at = clock.monotonic()
@@ -101,6 +118,9 @@ class Health:
             self.events[event.source, event.origin] += 1
             self.last_event[event.source] = (event.received_at, now)
             self._heard_at = now
+        self.latest.extend(
+            _heard(event) for event in events[-_LATEST:] if not event.event_type.startswith(HOUSEKEEPING)
+        )
 
     async def measure_disk(self) -> None:
         """Look at the disk, from time to time."""
@@ -202,3 +222,9 @@ class Health:
         facts["gaps"] = gaps.count if gaps else 0
         facts["gap_seconds"] = round(gaps.seconds, 3) if gaps else 0.0
         return facts
+
+
+def _heard(event: Event) -> Heard:
+    state = event.state if event.state is None else event.state[:_LONGEST_STATE]
+    entity = event.entity_id if event.entity_id is None else event.entity_id[:_LONGEST_NAME]
+    return Heard(event.received_at, event.source, event.event_type[:_LONGEST_NAME], entity, state)
