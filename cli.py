@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from . import __version__
+from .cli_doctor import COMMANDS as DOCTOR_COMMANDS
 from .cli_log import COMMANDS as LOG_COMMANDS
+from .cli_setup import COMMANDS as SETUP_COMMANDS
 from .commands.context import Context, shared
 from .commands.logs import LogFormat, set_up_logging
 from .commands.terminal import fail, long_work
@@ -116,7 +118,7 @@ def replay(context: Context, /, follow: bool, parent: int | None, **options: Any
         raise UsageError("--follow goes on for ever and takes no other option but --target")
     settings = context.settings
     if follow:
-        replays.follow(settings, asked.target, parent)
+        replays.follow(settings, context.config, asked.target, parent)
     elif asked.plan:
         show_plan(settings, asked.scope(settings.data_dir), to=asked.target, as_json=asked.as_json)
     else:
@@ -281,7 +283,7 @@ def demo(context: click.Context, seconds: float | None, seed: int) -> None:
     show(context.obj.data_dir, seconds, seed)
 
 
-for _command in LOG_COMMANDS:
+for _command in (*LOG_COMMANDS, *SETUP_COMMANDS, *DOCTOR_COMMANDS):
     cli.add_command(_command)
 
 

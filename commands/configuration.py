@@ -12,7 +12,8 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from ..connectors.registry import connector_class, connector_names
 from ..errors import SettingsError
-from ..settings import Settings, load, nearest
+from ..misspelt import names_of, nearest
+from ..settings import Settings, load
 from .logs import hide
 
 __all__ = ["load_settings", "refuse_unknown"]
@@ -66,11 +67,12 @@ def _check(settings: Settings, name: str) -> None:
     if not models and not users:
         raise _unknown(settings, name)
     section = settings.section(name)
-    known = list(dict.fromkeys(key for model in models for key in model.model_fields))
+    known = {key for model in models for key in model.model_fields}
+    named = list(dict.fromkeys(key for model in models for key in names_of(model)))
     for key in section:
         if key not in known and not users:
             variable = settings.place_of(name, key).startswith("HOMEIQ_")
-            names = [f"HOMEIQ_{name}__{each}".upper() for each in known] if variable else known
+            names = [f"HOMEIQ_{name}__{each}".upper() for each in named] if variable else named
             said = settings.place_of(name, key)
             raise SettingsError(f"{said} is not a setting", hint=nearest(said if variable else key, names))
     for model in models:
@@ -102,7 +104,11 @@ def _unknown(settings: Settings, name: str) -> SettingsError:
 
     said = settings.place_of(name)
     known = sorted({*Settings.model_fields, *connector_names(), *normalizer_classes()})
-    return SettingsError(f"{said} is not a setting", hint=nearest(name, known))
+    hint = nearest(name, known)
+    if said.startswith("HOMEIQ_") and hint.endswith("?"):  # say it as it can be copied
+        meant = hint.removeprefix("did you mean ").rstrip("?")
+        hint = f"did you mean {said.replace(f'HOMEIQ_{name}__'.upper(), f'HOMEIQ_{meant}__'.upper(), 1)}?"
+    return SettingsError(f"{said} is not a setting", hint=hint)
 
 
 def _validate(settings: Settings, name: str, model: type[BaseModel], section: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ from ..replayer.scope import Scope
 from ..settings import Settings
 from ..storage.log import require_log
 from .proof import prove
+from .publishing import Publisher
 from .terminal import Display, print_json, print_line, say, stop_on_signals
 from .times import parse_time
 
@@ -144,12 +145,16 @@ def _watch(display: Display, stop: threading.Event) -> Callable[[ReplayProgress]
     return show
 
 
-def follow(settings: Settings, target: str, parent: int | None) -> None:
-    """Follow the log into one target until SIGTERM, SIGINT, or the end of the process `parent`. Raises HomeiqError."""
+def follow(settings: Settings, config: Path | None, target: str, parent: int | None) -> None:
+    """Follow the log into one target until SIGTERM, SIGINT, or the end of the process `parent`. Raises HomeiqError.
+
+    Meanwhile what the status page shows of log, ledger and target is published.
+    """
     stop = stop_on_signals()
     if parent is not None:
         threading.Thread(target=_watch_parent, args=(parent, stop), daemon=True).start()
-    follow_log(settings, stop, to=target)
+    with Publisher(settings, config, target, SystemClock()) as publisher:
+        follow_log(settings, stop, to=target, begun=publisher.begin)
 
 
 def _watch_parent(parent: int, stop: threading.Event) -> None:

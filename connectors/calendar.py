@@ -14,7 +14,7 @@ from pydantic import Field
 
 from ..clock import SECOND
 from ..errors import SourceRefused
-from .base import Asking, Missing, Names, Poller, PollerSettings
+from .base import PROVIDER, Asking, Missing, Names, Poller, PollerSettings
 from .exchange import Answer, Request, Secrets
 from .place import zone_of
 
@@ -27,7 +27,7 @@ CalendarId = Annotated[str, Field(pattern=r"^calendar\.[a-z0-9_]+$")]
 class CalendarSettings(PollerSettings):
     """Section `calendar`."""
 
-    provider: Literal["home_assistant"] | None = None
+    provider: Literal["home_assistant"] | None = Field(default=None, description=PROVIDER)
     calendars: Annotated[tuple[CalendarId, ...], Names] = Field(
         default=(), description="entity ids; by default all that there are"
     )

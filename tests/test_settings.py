@@ -162,11 +162,11 @@ def test_no_file_makes_a_traceback(text: str) -> None:
             "HOMEIQ_INFLUXDB__BUKET is not a setting: did you mean HOMEIQ_INFLUXDB__BUCKET?",
         ),
         ("HOMEIQ_NONE__AT_ALL_FILE", "x", "HOMEIQ_NONE__AT_ALL_FILE is not a setting"),
-        ("HOMEIQ_RECORDING__GROUP_RECORDS", "many", "recording.group_records in the environment cannot be read"),
+        ("HOMEIQ_RECORDING__GROUP_RECORDS", "many", "HOMEIQ_RECORDING__GROUP_RECORDS cannot be read"),
         ("HOMEIQ_RECORDING", "many", "HOMEIQ_RECORDING|recording"),
         ("HOMEIQ_RECORDING__EXCLUDE__DOMAIN", "[]", "not a setting: did you mean HOMEIQ_RECORDING__EXCLUDE__DOMAINS?"),
         ("HOMEIQ_RECORDING__EXCLUDE__DOMAINS", "['a']", "."),
-        ("HOMEIQ_RECORDING", "[1]", "recording in the environment cannot be read"),
+        ("HOMEIQ_RECORDING", "[1]", "HOMEIQ_RECORDING cannot be read"),
     ],
 )
 def test_a_wrong_variable_is_one_sentence(

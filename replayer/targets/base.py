@@ -98,6 +98,10 @@ class Target(ABC):
         What the follower wrote of records behind seq `position`, it will write again.
         """
 
+    def answers(self) -> bool:
+        """Tell, within about a second, whether it is worth trying again after nobody answered; never raises."""
+        return True
+
     def prepare(self, points: Sequence[Point]) -> None:  # noqa: B027 (nothing, unless a target says otherwise)
         """Do what writing needs of this process alone, so that it can be done while the target works on others."""
 

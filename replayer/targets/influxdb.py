@@ -68,6 +68,10 @@ class InfluxDBTarget(StreamTarget):
         self.reads, self.deletes = known.reads, known.deletes
         self.deletes_exactly = known.deletes and known.major == 1
 
+    def answers(self) -> bool:
+        """Ask for a sign of life."""
+        return self._requests.answers()
+
     def prepare(self, points: Sequence[Point]) -> None:
         """Make the points' lines."""
         for point in points:

@@ -122,7 +122,11 @@ def test_what_is_wrong_is_named(text: str, said: str) -> None:
             "x",
             "HOMEIQ_WEATHER__PROVDER is not a setting: did you mean HOMEIQ_WEATHER__PROVIDER?",
         ),
-        ("HOMEIQ_WETHER__PROVIDER", "x", "HOMEIQ_WETHER__PROVIDER is not a setting: did you mean weather?"),
+        (
+            "HOMEIQ_WETHER__PROVIDER",
+            "x",
+            "HOMEIQ_WETHER__PROVIDER is not a setting: did you mean HOMEIQ_WEATHER__PROVIDER?",
+        ),
         ("HOMEIQ_WEATHER__PROVIDER", "x", "HOMEIQ_WEATHER__PROVIDER cannot be read: input should be 'open_meteo'"),
         ("HOMEIQ_WEATHER__API_KEY_FILE", "/none", "HOMEIQ_WEATHER__API_KEY_FILE names /none, which cannot be read"),
     ],

@@ -9,23 +9,19 @@ from typing import Any
 
 import pytest
 from homeiq.clock import DAY, SECOND
-from homeiq.replayer.audit import Findings, audit, plan
+from homeiq.replayer.audit import audit
 from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.normalizers import electricity_pricing
-from homeiq.replayer.normalizers.registry import normalizer_classes
 from homeiq.replayer.replay import replay
 from homeiq.replayer.scope import Scope
 from homeiq.settings import InfluxDBSettings, Settings
 from homeiq.storage.record import Event
 
 from end_to_end.logs import START, days, registries, write_log
-from replayer.test_audit import HOW, Another
 from servers.faulty_proxy import FAULTS, FaultyProxy
 from servers.homeiq import Homeiq, wait_for
 from servers.influxdb import Content, InfluxDBServer
 from servers.line_protocol import parse
-
-EVENTS = 5_000
 
 
 def settings_of(data_dir: Path, server: InfluxDBServer, database: str) -> Settings:
@@ -37,17 +33,6 @@ def ours(content: Content) -> Content:
     return {key: fields for key, fields in content.items() if "origin" in fields and key[0] != "homeiq_target"}
 
 
-def foreign(content: Content) -> Content:
-    return {key: fields for key, fields in content.items() if "origin" not in fields and key[0] != "homeiq_target"}
-
-
-def write_foreign(server: InfluxDBServer, database: str) -> None:
-    """Another process writes its own measurement, and its own points into ours, at the same times."""
-    lines = [f"others,host=a value={n} {START * 1000 + n}" for n in range(50)]
-    lines += [f"home_assistant_events,entity_id=climate.c0,host=a value={n} {START * 1000 + n}" for n in range(50)]
-    assert server.write(database, "\n".join(lines)).status == 204
-
-
 def account(settings: Settings, records: int) -> None:
     """Let the ledger be where a follower would have left it."""
     from homeiq.replayer.replay import open_target
@@ -57,50 +42,6 @@ def account(settings: Settings, records: int) -> None:
     ledger.advance(records, [])
     ledger.close()
     target.close()
-
-
-def changes(findings: Findings) -> dict[str, int]:
-    return {
-        kind: sum(getattr(tally, kind) for tally in findings.tallies.values())
-        for kind in ("new", "changed", "removed", "unchanged")
-    }
-
-
-@pytest.mark.parametrize("how", HOW)
-def test_what_a_plan_foretells_is_what_a_replay_changes(
-    how: str, influxdb: InfluxDBServer, influx_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A normalizer retags, renames, moves, drops: two full read-backs differ by exactly what was foretold."""
-    write_log(tmp_path, days(2, EVENTS // 2))
-    settings = settings_of(tmp_path, influxdb, influx_database)
-    write_foreign(influxdb, influx_database)
-    replay(settings)
-    before = influxdb.read_back(influx_database)
-    moves: dict[str, Any] = {"by_entity": False, "ahead": DAY} if how == "move" else {}
-    measurements = {"measurements": ("ha",)} if how == "rename" else {}
-    of = {"how": (how,), "moved": "sensor.s1,", "dropped": "climate."}
-    another = type("New", (Another,), {**of, **moves, **measurements})
-    classes = dict(normalizer_classes())
-    monkeypatch.setattr(
-        "homeiq.replayer.normalizers.registry.normalizer_classes", lambda: {**classes, "home_assistant": another}
-    )
-    foretold = changes(plan(settings, Scope(stale=True)))
-    assert influxdb.read_back(influx_database) == before, "a plan writes nothing"
-    replay(settings, Scope(stale=True))
-    after = influxdb.read_back(influx_database)
-    old, new = ours(before), ours(after)
-    assert foretold == {
-        "new": len(new.keys() - old.keys()),
-        "removed": len(old.keys() - new.keys()),
-        "changed": sum(old[key] != new[key] for key in old.keys() & new.keys()),
-        "unchanged": sum(old[key] == new[key] for key in old.keys() & new.keys()),
-    }
-    assert foretold["new"] + foretold["changed"] + foretold["removed"] > 0
-    assert foreign(after) == foreign(before) != {}
-    account(settings, 100_000_000)
-    found = audit(settings, Scope())
-    assert not any(tally.differs for tally in found.tallies.values())
-    assert found.foreign == 50
 
 
 def prices(days: int) -> list[Event]:

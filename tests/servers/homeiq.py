@@ -68,15 +68,17 @@ class Homeiq:
         self._processes.append(process)
         return process
 
-    def run(self, *arguments: str, check: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+    def run(
+        self, *arguments: str, check: bool = True, seconds: float = 240, **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, for so many seconds at most."""
         result = subprocess.run(
             [sys.executable, "-m", "homeiq", *arguments],
             env=self.environment | settings,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             cwd=self.folder,
-            timeout=240,
+            timeout=seconds,
             check=False,
         )
         said = subprocess.CompletedProcess(
