@@ -46,6 +46,7 @@ class InfluxDBSettings(BaseModel):
     batch_bytes: int = Field(
         default=4_000_000, ge=1_000, description="bytes in one request at most, before compression"
     )
+    concurrency: int = Field(default=1, ge=1, le=16, description="requests under way at once while a day is replayed")
     timeout: float = Field(default=30.0, gt=0, description="seconds to wait for an answer")
 
 

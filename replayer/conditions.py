@@ -134,7 +134,7 @@ class Conditions:
             points = normalizer.normalize(record, self._home_at(record.time))
         except Exception:  # it is set aside, and said, where its own points are made
             return None
-        said = sorted(
+        said: list[tuple[int, Fields]] = sorted(
             # of prices those that are foretold: of each interval there is one, whether it has begun or not
             ((point.time // 1000, point.fields) for point in points if kind != _PRICE or "price" in point.fields),
             key=lambda one: one[0],
