@@ -20,7 +20,7 @@ import orjson
 
 from ..clock import SECOND, to_iso
 
-__all__ = ["LogFormat", "clear_line", "hide", "log_options", "on_line", "set_up_logging", "write"]
+__all__ = ["LogFormat", "clear_line", "hide", "log_options", "on_line", "set_up_logging", "without_secrets", "write"]
 
 LogFormat = Literal["text", "json"]
 
@@ -72,7 +72,7 @@ def write(sentence: str, level: int = logging.INFO) -> None:
     clear_line()
     if _chosen[0] == "json":
         sentence = _json_line(time.time_ns() // 1000, level, "homeiq", sentence.removeprefix("homeiq: "))
-    sys.stderr.write(f"{_without_secrets(sentence)}\n")
+    sys.stderr.write(f"{without_secrets(sentence)}\n")
     sys.stderr.flush()
 
 
@@ -84,7 +84,7 @@ class _Text(logging.Formatter):
         text = f"{self.formatTime(record, '%Y-%m-%d %H:%M:%S')} {prefix}{record.getMessage()}"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
-        return _without_secrets(text)
+        return without_secrets(text)
 
 
 class _Json(logging.Formatter):
@@ -93,7 +93,7 @@ class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = round(record.created * SECOND)
         exception = self.formatException(record.exc_info) if record.exc_info else ""
-        return _without_secrets(_json_line(at, record.levelno, record.name, record.getMessage(), exception))
+        return without_secrets(_json_line(at, record.levelno, record.name, record.getMessage(), exception))
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
@@ -131,7 +131,8 @@ def _excepthook(kind: type[BaseException], error: BaseException, trace: Tracebac
     logging.getLogger("homeiq").critical("an error in homeiq itself", exc_info=(kind, error, trace))
 
 
-def _without_secrets(text: str) -> str:
+def without_secrets(text: str) -> str:
+    """Return a text in which "(removed)" stands for each secret of the settings."""
     for form in _forms():
         text = text.replace(form, _HIDDEN)
     return text

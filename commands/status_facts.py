@@ -19,6 +19,7 @@ from ..replayer.targets.base import Target
 from ..settings import Settings
 from ..storage.log import log_folder
 from ..storage.reader import LogReader
+from .logs import without_secrets
 
 __all__ = ["disk_facts", "gap_facts", "recorder_facts", "status_facts", "target_facts"]
 
@@ -82,9 +83,9 @@ def _cannot(settings: Settings, name: str, target: Target) -> tuple[list[str], s
     asked = InfluxDBTarget(configured.model_copy(update={"timeout": min(_PATIENCE, configured.timeout)}))
     try:
         asked.connect(0)  # it writes nothing
-        return list(asked.cannot), ""
+        return [without_secrets(sentence) for sentence in asked.cannot], ""
     except HomeiqError as error:
-        return [], str(error)
+        return [], without_secrets(str(error))
     finally:
         asked.close()
 

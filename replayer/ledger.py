@@ -58,7 +58,7 @@ class Ledger:
             )
         except (sqlite3.Error, OSError) as error:
             raise LogNotWritable(
-                f"the ledger cannot be written: {error}", hint=f"make room or give write permission in {data_dir}"
+                f"the ledger cannot be written ({error})", hint=f"make room or give write permission in {data_dir}"
             ) from None
 
     @classmethod
@@ -111,7 +111,7 @@ class Ledger:
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
-            raise LogNotWritable(f"the ledger cannot be written: {error}", hint="make room on its disk") from None
+            raise LogNotWritable(f"the ledger cannot be written ({error})", hint="make room on its disk") from None
         except BaseException:
             self._roll_back()
             raise
