@@ -36,7 +36,6 @@ ANOTHER_HOME = ("README.md",)
 """Pages that show what was printed of another home than the one behind the pages: run, but not compared."""
 NOT_HERE = {
     "docs/service.md": "it installs a service of systemd, which a test machine has not; tests/commands/test_service.py",
-    "docs/setup.md": "it asks at a terminal; tests/end_to_end/test_init.py answers",
 }
 """Pages of which nothing is run here, and why."""
 _MARKS = 20
