@@ -11,6 +11,8 @@ appending     durable appends/s, one caller and a hundred: homeiq, SQLite, plain
               only with `--only appending`
 queries       ten million events of a year (--events): homeiq sql against Home Assistant's own database; only with
               `--only queries`
+outage        InfluxDB is away while a week at 20 events/s comes (--events: 12,096,000): seconds from its return until the
+              newest event is there, and events/s of the rest; only with `--only outage`
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from appending import appends, written
 from memory import over_an_hour
+from outage import outage
 from queries import queries
 from recording import from_socket
 from replaying import into_influxdb, to_nowhere
@@ -38,7 +41,7 @@ from workload import corpus_log, events_of, frames, segment_bytes
 
 HERE = Path(__file__).parent
 
-LONG = ("hour", "appending", "queries")
+LONG = ("hour", "appending", "queries", "outage")
 """What takes so long that it is measured only when it is asked for."""
 
 
@@ -86,6 +89,7 @@ def _measures(
         "appending",
         lambda: appends(events_of(sample), folder / "appends") | written(events_of(sample), folder / "written"),
     )
+    yield "outage", lambda: outage(folder / "outage", events or 12_096_000)
     yield "queries", lambda: queries(folder / "queries", events or 10_000_000)
 
 

@@ -17,6 +17,7 @@ from ..settings import Settings
 from . import configuration, figures, home, influxdb, origins, recording, sources, way, whole
 from .case import Case, Limits, Once
 from .finding import Finding, Result, Section, Severity
+from .masking import Masking
 from .words import count, length
 
 __all__ = ["CHECKS", "Check", "Diagnosis", "diagnose", "without_settings"]
@@ -101,7 +102,8 @@ def diagnose(
     """Find out all that can be found out within the limits. Raises nothing: what can't be found out is a finding."""
     case = Case(settings, config, clock, limits, data_dir_given=data_dir_given)
     began = time.monotonic()
-    found = _run(case)
+    masking = Masking(settings)
+    found = {name: masking.result(result) for name, result in _run(case).items()}
     # The same said by two checks is said once.
     findings = list(dict.fromkeys(finding for name in _FIRST for finding in found[name].findings))
     findings.sort(key=lambda finding: _ORDER.index(finding.severity))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -11,17 +10,13 @@ from typing import Any, Final, NamedTuple
 import yaml
 from pydantic import BaseModel, SecretStr
 
-from ..connectors.registry import connector_class
 from ..errors import HomeiqError
 from ..settings import HOMEIQ_NAMES, Settings, find_config
+from .masking import MASK, is_secret, without_user
 from .words import count
 
-__all__ = ["MASK", "Shown", "all_settings"]
+__all__ = ["Shown", "all_settings"]
 
-MASK: Final = "•••"
-"""Stands for a secret that is set."""
-
-_USER_IN_URL: Final = re.compile(r"(?<=://)[^/@\s]*@")
 _VARIABLES: Final = {place: name for name, place in HOMEIQ_NAMES.items()}
 
 
@@ -99,7 +94,7 @@ def _masked(value: Any) -> str:
         return str(said) if said else "nothing"
     if value is None or value == "" or value == () or value == {}:
         return "not set"
-    return _USER_IN_URL.sub(f"{MASK}@", str(value))
+    return without_user(str(value))
 
 
 def _of_target(name: str, target: BaseModel, places: _Places) -> Iterator[Shown]:
@@ -112,13 +107,9 @@ def _of_section(settings: Settings, name: str) -> Iterator[Shown]:
     """Yield the settings of a connector or normalizer; what nobody describes may be a secret, and is masked."""
     try:
         section = settings.section(name)
-        connector = connector_class(name)
     except HomeiqError as error:
         yield Shown(name, error.message, settings.place_of(name))
         return
-    fields = connector.settings_model.model_fields if connector else {}
     for key, value in section.items():
-        known = fields.get(key)
-        secret = known is None or "SecretStr" in str(known.annotation)
-        place = settings.place_of(name, key)
-        yield Shown(f"{name}.{key}", MASK if secret else _masked(value), place.rpartition("/")[2].rpartition(" in ")[2])
+        place = settings.place_of(name, key).rpartition("/")[2].rpartition(" in ")[2]
+        yield Shown(f"{name}.{key}", MASK if is_secret(name, key) else _masked(value), place)

@@ -29,6 +29,10 @@ COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 _TIMES: Final = frozenset({"since", "last_event", "last_poll", "next_poll"})
 """What of a source's state is a time."""
 
+_HEARTBEATS_MISSED: Final = 2
+_SLOW_SECONDS: Final = 30.0
+"""So many heartbeats, and seconds on a slow machine, may pass before nothing has become durable for too long."""
+
 _CONNECTED: Final = HOUSEKEEPING + "connected"
 _DISCONNECTED: Final = HOUSEKEEPING + "disconnected"
 
@@ -98,14 +102,14 @@ class Health:
         self.latest: deque[Heard] = deque(maxlen=_LATEST)
         self._log = log
         self._settings = settings
-        self._heard_at = self._began = clock.monotonic()
+        self._heard_at = self._began = self._committed_at = clock.monotonic()
         intake.committed = self.committed
 
     def committed(self, events: Sequence[Event], seconds: float) -> None:
         """Note a group that has become durable; see intake.Committed."""
         self.commits[bisect.bisect_left(COMMIT_BUCKETS, seconds)] += 1
         self.commit_seconds += seconds
-        now = self.clock.monotonic()
+        now = self._committed_at = self.clock.monotonic()
         for event in events:
             if event.event_type.startswith(HOUSEKEEPING):
                 if event.event_type in (_CONNECTED, _DISCONNECTED):
@@ -153,6 +157,21 @@ class Health:
         if self.http["problem"]:
             reasons.append(self.http["problem"])
         return reasons
+
+    def lives(self) -> bool:
+        """Tell whether what is taken becomes durable, or the disk is known not to let it.
+
+        A heartbeat has to become durable each minute, so that the whole way is looked at. A new start mends a loop that
+        stands still; it mends no disk, and would lose what is kept in memory until the disk is back.
+        """
+        late = self.clock.monotonic() - self._committed_at
+        return bool(self.intake.problem) or late < _HEARTBEATS_MISSED * self._settings.heartbeat_seconds + _SLOW_SECONDS
+
+    def sentence(self) -> str:
+        """Return in one line what the recorder does, or why it is not ready."""
+        reasons = self.not_ready()
+        said = f"recording, {self.intake.durable_seq:,} records are durable"
+        return f"{said}; not ready: {'; '.join(reasons)}" if reasons else said
 
     def uptime(self) -> float:
         """Return the seconds since the start."""

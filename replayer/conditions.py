@@ -1,15 +1,16 @@
 """What surrounded the home at an event's time: weather, price, carbon, from the log alone.
 
 The latest record applies that was asked for at least 30 s before the event: by then it is in the log, so that what was
-written live is what a replay makes, and polling makes nothing stale. Weather and carbon apply for two hours, a price until
-two hours after its interval.
+written live is what a replay makes, and polling makes nothing stale. Weather and carbon apply for two hours; a price until
+two hours after its interval, so that what was foretold goes on to apply while nobody is asked.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from ..clock import DAY, SECOND, window_of
@@ -29,15 +30,17 @@ SETTLES: Final = 30 * SECOND
 
 _DAYS_KEPT: Final = 64
 
-_INTERVAL: Final = _HOUR
-"""A price's interval is no longer than this."""
+_PRICE: Final = "electricity_pricing"
 
 KINDS: Final = {
     "weather": 2 * _HOUR,
     "carbon_intensity": 2 * _HOUR,
-    "electricity_pricing": _INTERVAL + 2 * _HOUR,
+    _PRICE: 2 * DAY + 3 * _HOUR,
 }
-"""The normalizers whose points are conditions, and how long after its time a point applies (microseconds)."""
+"""The normalizers whose points are conditions, and how long after its time a record applies at most (microseconds).
+
+A price is known two days ahead, as its normalizer says; it applies for its interval, an hour at most, and two hours.
+"""
 
 Fields = Mapping[str, Field]
 Reader = Callable[["Normalizer", int, int], Iterable[Record]]
@@ -45,12 +48,12 @@ Reader = Callable[["Normalizer", int, int], Iterable[Record]]
 
 @dataclass(order=True, slots=True)
 class _Entry:
-    """What one record says: its points, each with its time (microseconds UTC), in order of time."""
+    """What one record says, in order of time: fields, from when on and until when they apply (microseconds UTC)."""
 
     time: int
     rank: int
     raw: str
-    points: list[tuple[int, Fields]] = field(compare=False)
+    points: list[tuple[int, int, Fields]] = field(compare=False)
 
 
 class Conditions:
@@ -80,7 +83,7 @@ class Conditions:
                 if entry is None:
                     return None
                 start, end = record.time + SETTLES, record.time + SETTLES + KINDS[kind]
-                for day in sorted({window_of(start), window_of(end)}):
+                for day in range(window_of(start), end, DAY):
                     entries = self._day(kind, day)
                     if entry not in entries:
                         insort(entries, entry)
@@ -117,12 +120,12 @@ class Conditions:
         after = bisect_right(entry.points, time, key=lambda point: point[0])
         if not after:
             return begin, min(end, entry.points[0][0]), None
-        at, fields = entry.points[after - 1]
+        at, until, fields = entry.points[after - 1]
         if after < len(entry.points):
             end = min(end, entry.points[after][0])
-        if time - at > KINDS[kind]:
-            return time, time + 1, None
-        return max(begin, at), min(end, at + KINDS[kind] + 1), fields
+        if time >= until:
+            return max(begin, until), end, None
+        return max(begin, at), min(end, until), fields
 
     def _entry(self, kind: str, record: Record) -> _Entry | None:
         """Return what a record says; None for one that says nothing, or cannot be read."""
@@ -132,6 +135,20 @@ class Conditions:
         except Exception:  # it is set aside, and said, where its own points are made
             return None
         said: list[tuple[int, Fields]] = sorted(
-            ((point.time // 1000, point.fields) for point in points), key=lambda one: one[0]
+            # of prices those that are foretold: of each interval there is one, whether it has begun or not
+            ((point.time // 1000, point.fields) for point in points if kind != _PRICE or "price" in point.fields),
+            key=lambda one: one[0],
         )
-        return _Entry(record.time, ORIGIN_RANK.get(record.origin, 0), record.raw, said) if said else None
+        if not said:
+            return None
+        times = [time for time, _ in said]
+        ends = _ends_of_prices(times) if kind == _PRICE else [time + KINDS[kind] + 1 for time in times]
+        entries: list[tuple[int, int, Fields]] = [(at, end, of) for (at, of), end in zip(said, ends, strict=True)]
+        return _Entry(record.time, ORIGIN_RANK.get(record.origin, 0), record.raw, entries)
+
+
+def _ends_of_prices(starts: Sequence[int]) -> list[int]:
+    """Return until when each price applies: an interval goes on to the next, but for an hour at most."""
+    lengths = [min(later - earlier, _HOUR) for earlier, later in pairwise(starts)]
+    lengths.append(lengths[-1] if lengths else _HOUR)
+    return [start + length + 2 * _HOUR for start, length in zip(starts, lengths, strict=True)]

@@ -1,6 +1,7 @@
 """Each line ends as accepted, rejected or kept; "written" means that the target said so.
 
-unreachable, 5xx, 429, 503     kept: tried again with full jitter, Retry-After honoured
+nobody answers                 kept: knocked at about once a second, and tried again as soon as there is an answer
+5xx, 429, 503                  kept: tried again with full jitter, Retry-After honoured
 401, 403, 404                  kept: said once, tried slowly; a one-shot command gives up
 413                            halved
 400, 422                       bisected down to the lines refused, which are set aside with seq and reason
@@ -16,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from ..clock import Clock, full_jitter
-from ..errors import BatchTooLarge, Kind, LinesRefused, Stopped, TargetBusy, TargetError
+from ..errors import BatchTooLarge, Kind, LinesRefused, Stopped, TargetBusy, TargetError, TargetUnreachable
 from .ledger import DeadLetter, Ledger
 from .point import Point, line
 from .targets.base import Ghost, Target, WindowWriter
@@ -29,9 +30,11 @@ _log = logging.getLogger(__name__)
 
 _CAP_SECONDS = 4.0
 """What is newest is to be seen within five seconds of a target's return."""
+_KNOCK_SECONDS = 1.0
+"""So long at most between two knocks at one who does not answer: a knock costs next to nothing."""
+_SILENT_SECONDS = 30.0
 _OPERATOR_SECONDS = 30.0
 _PATIENCE_SECONDS = 15.0
-_AHEAD = 2
 
 
 class Delivery:
@@ -59,6 +62,7 @@ class Delivery:
         self._stop = stop or threading.Event()
         self._waiting = waiting or (lambda _: None)
         self._away = False
+        self._counting = threading.Lock()
 
     def of(self, normalizer: str, fingerprint: str) -> None:
         """Say of which normalizer the points are that come next: it is kept with those that are refused."""
@@ -86,6 +90,11 @@ class Delivery:
     def delete(self, ghosts: Sequence[Ghost]) -> None:
         """Remove points; when it returns, they are gone. Raises TargetError (unless `forever`), Stopped."""
         self._persist(lambda: self._target.delete(ghosts))
+
+    @property
+    def away(self) -> bool:
+        """The target was away since it was last asked for by `was_away`."""
+        return self._away
 
     def was_away(self) -> bool:
         """Tell whether the target was away since this was last asked: it may have come back as another."""
@@ -121,10 +130,22 @@ class Delivery:
                 self._away = self._away or error.kind is Kind.RETRY
                 self._say(str(error))
                 self._wait(_delay(error, attempt))
-                attempt += 1
+                silent = isinstance(error, TargetUnreachable) and not self._gives_sign(began)
+                attempt = 0 if silent else attempt + 1
             else:
                 self._say("")
                 return
+
+    def _gives_sign(self, began: float) -> bool:
+        """Knock until the target answers, or it is time to try all the same: what lies before it may swallow a knock."""
+        until = self._clock.monotonic() + _SILENT_SECONDS
+        if not self._forever:
+            until = min(until, began + _PATIENCE_SECONDS)
+        while not self._target.answers():
+            if self._clock.monotonic() >= until:
+                return False
+            self._wait(_KNOCK_SECONDS * (0.5 + full_jitter(0, base=0.5)))
+        return True
 
     def _wait(self, seconds: float) -> None:
         if self._stop.wait(seconds):
@@ -140,8 +161,10 @@ class Delivery:
         self.problem = problem
 
     def _set_aside(self, point: Point, reason: str) -> None:
-        self.refused += 1
-        if self.refused == 1:
+        with self._counting:  # batches may be under way at the same time
+            self.refused += 1
+            first = self.refused == 1
+        if first:
             _log.warning("%s refuses a point, which is set aside: %s", self._target.title, reason)
         if self._ledger is not None:
             letter = DeadLetter(self.normalizer, point.seq, point.time // 1000, line(point), reason, self.fingerprint)
@@ -151,19 +174,20 @@ class Delivery:
 class Ahead:
     """Delivers batches while the next is being made: the work of this process and of the target overlap.
 
-    Batches are delivered one at a time, in order, and at most two wait. After `settle`, or the end of the context, all
-    of them are delivered.
+    So many batches are under way `at_once`, and one more is made. No two of them may hold the same point, so their order
+    decides nothing. After `settle`, or the end of the context, all of them are delivered.
     """
 
-    def __init__(self, deliver: Callable[[Sequence[Point]], None]) -> None:
+    def __init__(self, deliver: Callable[[Sequence[Point]], None], at_once: int = 1) -> None:
         self._deliver = deliver
-        self._thread = ThreadPoolExecutor(1, "delivery")
+        self._at_once = at_once
+        self._threads = ThreadPoolExecutor(at_once, "delivery")
         self._under_way: deque[Future[None]] = deque()
 
     def write(self, points: Sequence[Point]) -> None:
         """Deliver points soon; raises what the delivery of those before raised."""
-        self._settle(_AHEAD - 1)
-        self._under_way.append(self._thread.submit(self._deliver, points))
+        self._settle(self._at_once)
+        self._under_way.append(self._threads.submit(self._deliver, points))
 
     def settle(self) -> None:
         """Wait until everything is delivered; raises what that raised."""
@@ -181,7 +205,7 @@ class Ahead:
             if kind is None:
                 self.settle()
         finally:
-            self._thread.shutdown(wait=True, cancel_futures=True)
+            self._threads.shutdown(wait=True, cancel_futures=True)
 
 
 def _delay(error: TargetError, attempt: int) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..clock import Clock, window_of
@@ -25,13 +24,14 @@ from .doubt import doubt_forgotten, doubt_home, doubt_lost
 from .erasing import settle_frozen
 from .frozen import is_frozen
 from .home import HOME_TYPES
-from .ledger import Ledger, Request
+from .ledger import Ledger
 from .marking import Marking, measurements_of, oldest_kept
 from .normalizers.base import Normalizer
 from .normalizers.registry import with_retired
 from .point import Point
 from .presence import find_changed, note_away
 from .repeat_track import track_of
+from .requested import Requested
 from .scope import Scope
 from .targets.base import Target
 from .tracks import Surroundings, Taken, Track
@@ -51,17 +51,6 @@ _SEEN_AT_ONCE = 1_000
 
 Held = tuple[Track, int]
 """A window that is being replayed: its track and its start."""
-
-
-@dataclass
-class _Running:
-    """A request under way: which windows (start, normalizer) are left of how many, on how many days."""
-
-    request: Request
-    scope: Scope
-    left: set[tuple[int, str]]
-    total: int
-    days: int
 
 
 class Follower:
@@ -92,7 +81,7 @@ class Follower:
         self._view: LogView | None = None
         self._view_made_at = 0.0
         self._tracks: list[Track] = []
-        self._running: dict[int, _Running] = {}
+        self._requested = Requested(ledger, delivery)
         self._written_at = float("-inf")
         self._held_since: float | None = None
         self._marking = Marking(target, ledger, delivery, log_id(data_dir), clock)
@@ -106,10 +95,12 @@ class Follower:
                 if self._stop.is_set() and deadline is None:
                     deadline = self._clock.monotonic() + _DRAIN_SECONDS
                 self._look_at_target()
-                worked = self._flush()
-                self._take_requests()
+                worked = self._flush_all()
+                if self._delivery.away:  # first of all it is looked at, and what is newest is written
+                    continue
+                self._requested.take(self._tracks, lambda: self._view_with(self._ledger.position))
                 worked = self._replay_next() or worked
-                if not worked:
+                if not worked and not self._delivery.away:
                     if deadline is not None:
                         return
                     self._stop.wait(self._settings.poll_seconds)
@@ -134,7 +125,9 @@ class Follower:
         self._around = around = Surroundings(self._home, self._view_with, self._target.replaces)
         self._tracks = [track_of(normalizer, around) for normalizer in with_retired(self._normalizers, ledger)]
         for track in self._tracks:
-            find_changed(track, ledger, self._view_with, position)
+            find_changed(
+                track, ledger, self._view_with, position, all_of_it=self._settings.rewrite_changed == "at_once"
+            )
         note_away(self._tracks, ledger, position)
         self._remember_states()
         self._read_from(position)
@@ -174,7 +167,7 @@ class Follower:
         ledger, position = self._ledger, self._ledger.position
         end = LogReader(self._data_dir).end()
         unknown = position == 0 and self._target.reads and not ledger.was_empty
-        if end - position <= _BACKLOG and not (unknown and end):
+        if not _is_long(position, end) and not (unknown and end):
             return
         upto = max(position, end - _SEEN_AT_ONCE)
         view = self._view_with(end)
@@ -190,6 +183,16 @@ class Follower:
         self._read_from(upto)
 
     # --- what comes live ---------------------------------------------------------------------------------------------
+
+    def _flush_all(self) -> bool:
+        """Account for all records that have come, for a while: those of a window that is replayed next will wait for it."""
+        began = self._clock.monotonic()
+        worked = False
+        while self._flush():
+            worked = True
+            if self._delivery.away or self._clock.monotonic() - began > _SLICE_SECONDS:
+                break
+        return worked
 
     def _flush(self, hold: Held | None = None) -> bool:
         """Account for the records that have come; those of the window `hold` wait. Tell whether there were any."""
@@ -221,7 +224,9 @@ class Follower:
         for window in sorted({window_of(point.time // 1000) for point in points}):
             self._marking.touch([(window, track.name)])
             state, log_end = track.states.get(window, ("", 0))
-            if state not in ("live", "stale"):
+            if state == "stale":
+                self._ledger.seen_early(window, track.name, track.fingerprint)
+            elif state != "live":
                 self._ledger.enter(window, track.name, "live", track.fingerprint, log_end)
                 track.states[window] = ("live", log_end)
         self._ledger.meet(track.name, {point.series.measurement for point in points})
@@ -297,43 +302,6 @@ class Follower:
 
     # --- stale windows -----------------------------------------------------------------------------------------------
 
-    def _take_requests(self) -> None:
-        """Take on what somebody asked to be replayed."""
-        for request in self._ledger.requests("waiting", "running"):
-            if request.id in self._running:
-                continue
-            scope = Scope.from_json(request.scope)
-            view = self._view_with(self._ledger.position)
-            wanted: set[tuple[int, str]] = set()
-            for track in self._tracks:
-                for span in scope.spans(view, track.normalizer, self._ledger, track.fingerprint):
-                    wanted.add((span.window, track.name))
-            self._running[request.id] = _Running(request, scope, wanted, len(wanted), len({day for day, _ in wanted}))
-            if not scope.filtered:
-                self._ledger.mark_stale([(start, name, "asked for") for start, name in wanted])
-                for track in self._tracks:
-                    for start, name in wanted:
-                        if name == track.name:
-                            track.set_stale(start, view.last_seq)
-            self._report(request.id, Counts())
-
-    def _report(self, number: int, counts: Counts) -> None:
-        """Tell who asked how far it is."""
-        running = self._running[number]
-        state = "running" if running.left else "done"
-        known = self._ledger.request(number) or running.request
-        self._ledger.report(
-            number,
-            state,
-            windows=(running.total - len(running.left), running.total),
-            days=running.days,
-            events=known.events + counts.events,
-            points=known.points + counts.points,
-            message=self._delivery.problem,
-        )
-        if not running.left:
-            del self._running[number]
-
     def _replay_next(self) -> bool:
         """Replay the newest stale window, or else one that is asked for in part; tell whether there was one."""
         stale = [
@@ -342,22 +310,23 @@ class Follower:
         if stale:
             start, track = max(stale, key=lambda found: found[0])
             counts = self._replay(track, start, Scope(), track.states[start][1])
-            for number, running in list(self._running.items()):
-                if not running.scope.filtered and (start, track.name) in running.left:
-                    running.left.discard((start, track.name))
-                    self._report(number, counts)
+            if counts is None:
+                return True
+            self._requested.replayed(start, track.name, counts)
             return True
-        for number, running in self._running.items():
-            start, name = max(running.left)
-            track = next(track for track in self._tracks if track.name == name)
-            counts = self._replay(track, start, running.scope, self._ledger.position)
-            running.left.discard((start, name))
-            self._report(number, counts)
-            return True
-        return False
+        part = self._requested.next_part()
+        if part is None:
+            return False
+        track = next(track for track in self._tracks if track.name == part.normalizer)
+        counts = self._replay(track, part.start, part.scope, self._ledger.position) or Counts()
+        self._requested.part_replayed(part, counts)
+        return True
 
-    def _replay(self, track: Track, start: int, scope: Scope, upto: int) -> Counts:
-        """Replay one window, with what comes live in between."""
+    def _replay(self, track: Track, start: int, scope: Scope, upto: int) -> Counts | None:
+        """Replay one window, with what comes live in between.
+
+        None: it was left in the middle, since so much came while the target was away that what is newest would wait.
+        """
         view = self._view_with(upto)
         if is_frozen(view, track.normalizer, start):
             if not scope.filtered:
@@ -373,15 +342,24 @@ class Follower:
         )
         began = self._clock.monotonic()
         counts = Counts()
-        for ahead in replay.steps(view, self._home, start, counts, scope):
+        steps = replay.steps(view, self._home, start, counts, scope)
+        for ahead in steps:
             if self._clock.monotonic() - began > _SLICE_SECONDS:
                 ahead.settle()
+                if self._delivery.away and not scope.filtered and self._is_far_behind():
+                    steps.close()
+                    counts.take_failures()  # they are counted again
+                    self._ledger.mark_stale([(start, track.name, "a replay of it was interrupted")])
+                    return None
                 self._flush(hold=(track, start))
                 self._delivery.of(track.name, track.fingerprint)
                 began = self._clock.monotonic()
         if not scope.filtered or self._target.keeps_windows:
             track.replayed(start, view.last_seq)
         return counts
+
+    def _is_far_behind(self) -> bool:
+        return _is_long(self._ledger.position, LogReader(self._data_dir).end())
 
     def _view_with(self, seq: int) -> LogView:
         """Return a view that holds the records up to `seq`; what lies behind the position is yet to come live.
@@ -392,3 +370,8 @@ class Follower:
         if self._view is None or self._view.last_seq < seq or now - self._view_made_at > _VIEW_SECONDS:
             self._view, self._view_made_at = LogView(self._data_dir, max(seq, self._ledger.position)), now
         return self._view
+
+
+def _is_long(position: int, end: int) -> bool:
+    """Tell whether what lies behind the position is better left to replays, newest first."""
+    return end - position > _BACKLOG

@@ -58,7 +58,7 @@ class Ledger:
             )
         except (sqlite3.Error, OSError) as error:
             raise LogNotWritable(
-                f"the ledger cannot be written: {error}", hint=f"make room or give write permission in {data_dir}"
+                f"the ledger cannot be written ({error})", hint=f"make room or give write permission in {data_dir}"
             ) from None
 
     @classmethod
@@ -111,7 +111,7 @@ class Ledger:
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
-            raise LogNotWritable(f"the ledger cannot be written: {error}", hint="make room on its disk") from None
+            raise LogNotWritable(f"the ledger cannot be written ({error})", hint="make room on its disk") from None
         except BaseException:
             self._roll_back()
             raise
@@ -273,6 +273,14 @@ class Ledger:
                 "UPDATE window SET counter = (SELECT counter FROM target WHERE name = ?1)"
                 " WHERE target = ?1 AND start = ?2 AND normalizer = ?3",
                 [(self.target, start, normalizer) for start, normalizer in windows],
+            )
+
+    def seen_early(self, start: int, normalizer: str, fingerprint: str) -> None:
+        """Enter that points are written into a stale window before it is replayed: it is then to be read back."""
+        with self._transaction():
+            self._database.execute(
+                "UPDATE window SET fingerprint = ? WHERE target = ? AND start = ? AND normalizer = ? AND fingerprint = ''",
+                (fingerprint, self.target, start, normalizer),
             )
 
     def interrupted(self) -> None:

@@ -14,9 +14,13 @@ from ..storage.view import LogView
 from .frozen import is_frozen
 from .ledger import Ledger
 from .normalizers.base import Normalizer, Retired
+from .scope import Scope
 from .windows import whole_windows, windows_behind
 
-__all__ = ["Followed", "find_changed", "note_away"]
+__all__ = ["CHANGED", "Followed", "find_changed", "note_away"]
+
+CHANGED = "its normalizer has changed"
+"""Why a window is stale that is redone because another version, or another configuration, made it."""
 
 
 class Followed(Protocol):
@@ -27,11 +31,13 @@ class Followed(Protocol):
     fingerprint: str
 
 
-def find_changed(track: Followed, ledger: Ledger, view_with: Callable[[int], LogView], position: int) -> None:
+def find_changed(
+    track: Followed, ledger: Ledger, view_with: Callable[[int], LogView], position: int, *, all_of_it: bool = False
+) -> None:
     """Mark stale what is to be redone.
 
-    A normalizer that is new has nothing in the target yet; one that has changed redoes its newest day; one that was away
-    redoes what came meanwhile.
+    A normalizer that is new has nothing in the target yet; one that has changed redoes its newest day, or `all_of_it`; one
+    that was away redoes what came meanwhile.
     """
     normalizer, name = track.normalizer, track.name
     if not ledger.measurements(name):
@@ -44,9 +50,15 @@ def find_changed(track: Followed, ledger: Ledger, view_with: Callable[[int], Log
     if since is not None:
         windows = windows_behind(view_with(position), normalizer, since, position) if position > since else []
         ledger.come_back(name, [(start, name, "its normalizer was away") for start in windows])
-    changed = [w for w in ledger.windows("live", name) if w.fingerprint != track.fingerprint]
-    if changed:
-        ledger.mark_stale([(changed[-1].start, name, "its normalizer has changed")])
+    changed = [
+        window for window in ledger.windows(normalizer=name) if window.fingerprint not in ("", track.fingerprint)
+    ]
+    if changed and all_of_it:
+        spans = Scope(stale=True).spans(view_with(position), normalizer, ledger, track.fingerprint)
+        ledger.mark_stale([(span.window, name, CHANGED) for span in spans])
+    else:
+        newest = [window.start for window in changed if window.state == "live"]
+        ledger.mark_stale([(start, name, CHANGED) for start in newest[-1:]])
 
 
 def note_away(tracks: Iterable[Followed], ledger: Ledger, position: int) -> None:

@@ -115,7 +115,7 @@ class WindowReplay:
         self._delivery.of(name, self._fingerprint)
         with (
             self._target.window(start, upto, name) as writer,
-            Ahead(lambda points: self._delivery.write(points, writer)) as ahead,
+            Ahead(lambda points: self._delivery.write(points, writer), self._target.at_once) as ahead,
         ):
             yield from self._written(window, self._is_compared(known), ahead, writer)
         if not filtered:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -47,6 +48,26 @@ class _Held:
         return bool(wanted) and not (domains and wanted <= _STATES and self.domains.isdisjoint(domains))
 
 
+class _Bounds(NamedTuple):
+    """The least and the greatest in a row group: time (microseconds UTC), event type, entity; None where not known."""
+
+    low: int
+    high: int
+    types: tuple[bytes, bytes] | None
+    entities: tuple[bytes, bytes] | None
+
+    def may_have(self, event_types: Sequence[str] | None, domains: Sequence[str]) -> bool:
+        """Tell whether a record of one of these event types, if a state then of one of these domains, may be in it."""
+        if self.types is None or event_types is None:
+            return True
+        first, last = self.types
+        here = {name for name in event_types if first <= name.encode() <= last}
+        if not here or not domains or not here <= _STATES or self.entities is None:
+            return bool(here)
+        first, last = self.entities
+        return any(f"{name}.".encode() <= last and f"{name}/".encode() > first for name in domains)  # / comes after .
+
+
 class LogView:
     """All records up to `upto` (None: all that are there now), as they were when the view was made.
 
@@ -59,12 +80,14 @@ class LogView:
         files, tail = _consistent(data_dir, upto)
         if files.missing:
             ranges = ", ".join(f"{first} to {last}" for first, last in files.missing)
-            raise LogCorrupt(f"the records {ranges} are missing from the log", place=str(data_dir))
+            raise LogCorrupt(
+                f"the records {ranges} are missing from the log", hint="homeiq verify says why", place=str(data_dir)
+            )
         self._data_dir = data_dir
         self.tail = tail
         self.slices = [part for part in files.slices if upto is None or part.first <= upto]
         self._upto = upto
-        self._bounds: dict[Path, list[tuple[int, int]]] = {}
+        self._bounds: dict[Path, list[_Bounds]] = {}
         self._held: dict[tuple[Slice, int], _Held] = {}  # of the row groups that were read
 
     @property
@@ -94,22 +117,27 @@ class LogView:
         entities: tuple[str | None, str | None] | None = None,
         domains: Sequence[str] = (),
         wanted: pc.Expression | None = None,
+        without: Callable[[int, int], bool] = lambda low, high: False,
     ) -> Iterator[pa.Table]:
         """Yield tables of the records with time in [start, end) and one of these event types, in no particular order.
 
         `entities` are the first and the last entity_id wanted, by the order of their UTF-8 bytes; `wanted` is a condition
         on source, event_type and entity_id. Where `domains` are named, `wanted` names them too, for states at least: a row
-        group with nothing but states, of none of these domains, is not read again.
+        group with nothing but states, of none of these domains, is not read again. A row group can be left out by its least
+        and greatest time: it is asked for when its turn comes.
         """
         condition = _condition(start, end, event_types, entities, wanted)
         for part in self.slices:
             groups = [
-                group
-                for group, (low, high) in enumerate(self._times(part))
-                if (end is None or low < end) and (start is None or high >= start)
+                (group, bounds)
+                for group, bounds in enumerate(self._bounds_of(part))
+                if (end is None or bounds.low < end) and (start is None or bounds.high >= start)
+                if bounds.may_have(event_types, domains)
             ]
             last = part.last if self._upto is None else min(part.last, self._upto)
-            for group in groups:
+            for group, bounds in groups:
+                if without(bounds.low, bounds.high):
+                    continue
                 held = self._held.get((part, group))
                 if held is not None and not held.may_have(event_types, domains):
                     continue
@@ -139,8 +167,8 @@ class LogView:
                 yield table.take(pc.subtract(here, place)).select(list(columns))
             place = following
 
-    def _times(self, part: Slice) -> list[tuple[int, int]]:
-        """Return the least and the greatest time of each row group, from the footer."""
+    def _bounds_of(self, part: Slice) -> list[_Bounds]:
+        """Return the bounds of each row group, from the footer."""
         bounds = self._bounds.get(part.segment.path)
         if bounds is None:
             with segment.check_footer(part.segment) as file:
@@ -164,12 +192,21 @@ def chosen_rows(table: pa.Table, choice: Choice) -> pa.Table:
     return table
 
 
-def _bounds(group: pq.RowGroupMetaData) -> tuple[int, int]:
+def _bounds(group: pq.RowGroupMetaData) -> _Bounds:
+    low, high = -(2**63), 2**63 - 1
     statistics = group.column(COLUMNS.index("time")).statistics
+    if statistics is not None and statistics.has_min_max:
+        stamp = pa.timestamp("us", tz="UTC")
+        low, high = (pa.scalar(value, stamp).value for value in (statistics.min, statistics.max))
+    return _Bounds(low, high, _ends(group, "event_type"), _ends(group, "entity_id"))
+
+
+def _ends(group: pq.RowGroupMetaData, column: str) -> tuple[bytes, bytes] | None:
+    """Return the least and the greatest text of a column, in UTF-8: by that they are ordered in the file."""
+    statistics = group.column(COLUMNS.index(column)).statistics
     if statistics is None or not statistics.has_min_max:
-        return -(2**63), 2**63 - 1
-    low, high = (pa.scalar(value, pa.timestamp("us", tz="UTC")) for value in (statistics.min, statistics.max))
-    return low.value, high.value
+        return None
+    return statistics.min.encode(), statistics.max.encode()
 
 
 def _condition(

@@ -76,6 +76,9 @@ class Target(ABC):
     one_at_a_time: ClassVar[bool] = False
     """Takes points from one thread only."""
 
+    at_once: int = 1
+    """So many batches of a window may be given to it at the same time."""
+
     retention: int | None = None
     """It keeps points for so long (microseconds), None: for ever. Known once `connect` has returned."""
 
@@ -97,6 +100,10 @@ class Target(ABC):
 
         What the follower wrote of records behind seq `position`, it will write again.
         """
+
+    def answers(self) -> bool:
+        """Tell, within about a second, whether it is worth trying again after nobody answered; never raises."""
+        return True
 
     def prepare(self, points: Sequence[Point]) -> None:  # noqa: B027 (nothing, unless a target says otherwise)
         """Do what writing needs of this process alone, so that it can be done while the target works on others."""

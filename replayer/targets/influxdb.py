@@ -43,6 +43,7 @@ class InfluxDBTarget(StreamTarget):
     def __init__(self, settings: InfluxDBSettings) -> None:
         self._settings = settings
         self.batch = settings.batch_lines  # type: ignore[misc]
+        self.at_once = settings.concurrency
         self.name = f"influxdb {settings.url} {settings.org} {settings.bucket}"
         self.title = f"InfluxDB at {settings.url}, bucket {settings.bucket}"
         self.product = "InfluxDB"
@@ -67,6 +68,10 @@ class InfluxDBTarget(StreamTarget):
         self.product, self.retention, self.cannot = known.product, known.retention, known.cannot
         self.reads, self.deletes = known.reads, known.deletes
         self.deletes_exactly = known.deletes and known.major == 1
+
+    def answers(self) -> bool:
+        """Ask for a sign of life."""
+        return self._requests.answers()
 
     def prepare(self, points: Sequence[Point]) -> None:
         """Make the points' lines."""

@@ -22,6 +22,9 @@ __all__ = ["Answer", "InfluxDBRequests"]
 _PATIENCE = 4
 """A question may take so many times as long as a write: it has a window, or all of a measurement, to look through."""
 
+_SIGN_SECONDS = 1.0
+"""A sign of life comes within so long, or is asked for again."""
+
 _CHUNK_ROWS = 1_000
 _PIECE = 1 << 18
 
@@ -53,6 +56,20 @@ class InfluxDBRequests:
         self._headers = {"Authorization": f"Token {token}"} if token else {}
         self._timeout = Timeout(connect=settings.timeout, read=_PATIENCE * settings.timeout)
         self.database, _, self.policy = settings.bucket.partition("/")
+
+    def answers(self) -> bool:
+        """Tell whether there is somebody who answers, soon, and not for a server behind it that is away."""
+        try:
+            response: BaseHTTPResponse = self._pool.request(
+                "GET",
+                self._settings.url.rstrip("/") + "/ping",
+                headers=self._headers,
+                timeout=Timeout(connect=_SIGN_SECONDS, read=_SIGN_SECONDS),
+                retries=False,
+            )
+        except (HTTPError, OSError):
+            return False
+        return response.status < HTTPStatus.INTERNAL_SERVER_ERROR
 
     def get(self, path: str, **parameters: str) -> Answer:
         """Ask for something small; raises TargetBusy, TargetUnreachable for an answer that says nothing of it."""

@@ -7,7 +7,8 @@ from homeiq.clock import ManualClock
 from homeiq.doctor import configuration
 from homeiq.doctor.case import Case
 from homeiq.doctor.diagnosis import without_settings
-from homeiq.doctor.provenance import MASK, Shown, all_settings
+from homeiq.doctor.masking import MASK
+from homeiq.doctor.provenance import Shown, all_settings
 from homeiq.errors import SettingsError
 from homeiq.settings import HttpSettings, Settings, load
 

@@ -1,6 +1,7 @@
 """The real InfluxDB ends in the content that the log makes, whatever happened to it, to homeiq, or to a normalizer."""
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -9,23 +10,20 @@ from typing import Any
 
 import pytest
 from homeiq.clock import DAY, SECOND
-from homeiq.replayer.audit import Findings, audit, plan
+from homeiq.replayer.audit import audit
 from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.normalizers import electricity_pricing
-from homeiq.replayer.normalizers.registry import normalizer_classes
 from homeiq.replayer.replay import replay
 from homeiq.replayer.scope import Scope
 from homeiq.settings import InfluxDBSettings, Settings
+from homeiq.storage.maintenance import seal
 from homeiq.storage.record import Event
 
 from end_to_end.logs import START, days, registries, write_log
-from replayer.test_audit import HOW, Another
 from servers.faulty_proxy import FAULTS, FaultyProxy
 from servers.homeiq import Homeiq, wait_for
 from servers.influxdb import Content, InfluxDBServer
 from servers.line_protocol import parse
-
-EVENTS = 5_000
 
 
 def settings_of(data_dir: Path, server: InfluxDBServer, database: str) -> Settings:
@@ -37,17 +35,6 @@ def ours(content: Content) -> Content:
     return {key: fields for key, fields in content.items() if "origin" in fields and key[0] != "homeiq_target"}
 
 
-def foreign(content: Content) -> Content:
-    return {key: fields for key, fields in content.items() if "origin" not in fields and key[0] != "homeiq_target"}
-
-
-def write_foreign(server: InfluxDBServer, database: str) -> None:
-    """Another process writes its own measurement, and its own points into ours, at the same times."""
-    lines = [f"others,host=a value={n} {START * 1000 + n}" for n in range(50)]
-    lines += [f"home_assistant_events,entity_id=climate.c0,host=a value={n} {START * 1000 + n}" for n in range(50)]
-    assert server.write(database, "\n".join(lines)).status == 204
-
-
 def account(settings: Settings, records: int) -> None:
     """Let the ledger be where a follower would have left it."""
     from homeiq.replayer.replay import open_target
@@ -57,50 +44,6 @@ def account(settings: Settings, records: int) -> None:
     ledger.advance(records, [])
     ledger.close()
     target.close()
-
-
-def changes(findings: Findings) -> dict[str, int]:
-    return {
-        kind: sum(getattr(tally, kind) for tally in findings.tallies.values())
-        for kind in ("new", "changed", "removed", "unchanged")
-    }
-
-
-@pytest.mark.parametrize("how", HOW)
-def test_what_a_plan_foretells_is_what_a_replay_changes(
-    how: str, influxdb: InfluxDBServer, influx_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A normalizer retags, renames, moves, drops: two full read-backs differ by exactly what was foretold."""
-    write_log(tmp_path, days(2, EVENTS // 2))
-    settings = settings_of(tmp_path, influxdb, influx_database)
-    write_foreign(influxdb, influx_database)
-    replay(settings)
-    before = influxdb.read_back(influx_database)
-    moves: dict[str, Any] = {"by_entity": False, "ahead": DAY} if how == "move" else {}
-    measurements = {"measurements": ("ha",)} if how == "rename" else {}
-    of = {"how": (how,), "moved": "sensor.s1,", "dropped": "climate."}
-    another = type("New", (Another,), {**of, **moves, **measurements})
-    classes = dict(normalizer_classes())
-    monkeypatch.setattr(
-        "homeiq.replayer.normalizers.registry.normalizer_classes", lambda: {**classes, "home_assistant": another}
-    )
-    foretold = changes(plan(settings, Scope(stale=True)))
-    assert influxdb.read_back(influx_database) == before, "a plan writes nothing"
-    replay(settings, Scope(stale=True))
-    after = influxdb.read_back(influx_database)
-    old, new = ours(before), ours(after)
-    assert foretold == {
-        "new": len(new.keys() - old.keys()),
-        "removed": len(old.keys() - new.keys()),
-        "changed": sum(old[key] != new[key] for key in old.keys() & new.keys()),
-        "unchanged": sum(old[key] == new[key] for key in old.keys() & new.keys()),
-    }
-    assert foretold["new"] + foretold["changed"] + foretold["removed"] > 0
-    assert foreign(after) == foreign(before) != {}
-    account(settings, 100_000_000)
-    found = audit(settings, Scope())
-    assert not any(tally.differs for tally in found.tallies.values())
-    assert found.foreign == 50
 
 
 def prices(days: int) -> list[Event]:
@@ -178,7 +121,10 @@ def follow(homeiq: Homeiq) -> Callable[[], bool]:
 def test_a_day_of_outage_is_seen_at_once_and_drained(
     influxdb_factory: Callable[..., InfluxDBServer], tmp_path: Path
 ) -> None:
-    """InfluxDB is down for a day at 5 events/s: what is newest is there within 5 s of its return, the rest soon."""
+    """InfluxDB is down for a day at 5 events/s: what is newest is there within 5 s of its return, the rest soon.
+
+    The machine may be busy with other tests: the 5 s are those of one that has two cores for this.
+    """
     server = influxdb_factory()
     database = server.create_database("home")
     write_log(tmp_path / "data", days(1, 1_000))
@@ -187,17 +133,20 @@ def test_a_day_of_outage_is_seen_at_once_and_drained(
         wait_for("the first points", follow(homeiq), 60)
         server.stop()
         write_log(tmp_path / "data", days(1, 5 * 86_400, seed=3))
+        seal(tmp_path / "data")  # as a recorder does
         newest = homeiq.sql("SELECT epoch_us(max(time)) AS time FROM events WHERE event_type = 'state_changed'")[0][
             "time"
         ]
-        time.sleep(3)  # so that the follower has met the outage
+        wait_for("the follower to meet the outage", lambda: "cannot be reached" in homeiq.said())
+        time.sleep(12)  # so long that a wait which doubled each time would have become one of 8 s
         server.start()
         back = time.monotonic()
         query = f"SELECT count(available) FROM home_assistant_events WHERE time = {newest * 1000}"
         wait_for("the newest point", lambda: server.query(query, database), 60)
         seen = time.monotonic() - back
         wait_for("the backlog", follow(homeiq), 240)
-        assert seen < 30, f"seen after {seen:.1f} s"
+        busy = max(1.0, os.getloadavg()[0] / 2)
+        assert seen < 5 * busy, f"seen after {seen:.1f} s"
         assert homeiq.run("audit").returncode == 0
         assert homeiq.stop(follower) == 0
 
@@ -290,6 +239,7 @@ def test_through_a_network_on_bad_days_the_content_is_the_same(
     try:
         settings = {"INFLUXDB_URL": proxy.url, "INFLUXDB_TOKEN": "any", "INFLUXDB_BUCKET": influx_database}
         small = {"HOMEIQ_INFLUXDB__BATCH_LINES": "200", "HOMEIQ_INFLUXDB__TIMEOUT": "5"}
+        small["HOMEIQ_INFLUXDB__CONCURRENCY"] = "3"
         with Homeiq(tmp_path, **settings, **small) as homeiq:
             follower = homeiq.start("replay", "--follow")
             wait_for("the first points", follow(homeiq), 120)

@@ -48,14 +48,18 @@ class Scripted(MemoryTarget):
 
     def __init__(self, *answers: TargetError) -> None:
         super().__init__(self._answer)
-        self.answers = list(answers)
+        self.errors = list(answers)
+        self.silent: list[bool] = []
 
     def connect(self, position: int) -> None:
         self._answer([])
 
+    def answers(self) -> bool:
+        return self.silent.pop(0) if self.silent else True
+
     def _answer(self, points: Sequence[Point]) -> None:
-        if self.answers:
-            raise self.answers.pop(0)
+        if self.errors:
+            raise self.errors.pop(0)
 
 
 def points(count: int) -> list[Point]:
@@ -91,6 +95,29 @@ def test_unreachable_is_kept_and_tried_again_with_full_jitter(monkeypatch: pytes
     assert stop.waits == [min(4.0, 0.5 * 2**n) for n in range(12)]
     assert len(target.content) == 3
     assert said == ["away", ""], "said once, and once that it is over"
+
+
+def test_one_who_does_not_answer_is_knocked_at_each_second_and_tried_as_soon_as_it_does() -> None:
+    """Hours of silence do not make the wait longer after which its return is seen."""
+    target = Scripted(*[TargetUnreachable("away")] * 3)
+    target.silent = 3 * [*[False] * 20, True]
+    to, stop = delivery(target)
+    to.write(points(3), target)
+    assert len(target.content) == 3
+    assert len(stop.waits) == 3 + 60
+    knocks = [*stop.waits[1:21], *stop.waits[22:42], *stop.waits[43:]]
+    assert all(0.5 <= seconds <= 1 for seconds in knocks)
+    assert all(seconds <= 0.5 * 2**n for n, seconds in enumerate([stop.waits[0], stop.waits[21], stop.waits[42]]))
+
+
+def test_where_knocks_are_swallowed_it_is_tried_all_the_same() -> None:
+    target = Scripted(*[TargetUnreachable("away")] * 4)
+    target.silent = [False] * 10_000
+    to, stop = delivery(target)
+    to.write(points(1), target)
+    assert len(target.content) == 1
+    assert 4 * 30 <= sum(stop.waits) <= 4 * 32
+    assert max(stop.waits) <= 1, "one who is silent is waited for no longer because it has been silent for long"
 
 
 def test_busy_waits_as_long_as_the_target_says() -> None:
@@ -208,6 +235,34 @@ def test_ahead_delivers_in_order_and_says_what_went_wrong() -> None:
     failing.write(points(3))
     with pytest.raises(TargetRefused, match="three"):
         failing.__exit__(None)
+
+
+def test_several_batches_are_under_way_at_once_and_all_are_there_when_it_is_settled() -> None:
+    together = threading.Barrier(3, timeout=60)
+    seen: list[int] = []
+
+    def deliver(some: Sequence[Point]) -> None:
+        together.wait()  # each waits until three are under way
+        seen.append(len(some))
+
+    with Ahead(deliver, 3) as ahead:
+        for count in range(9):
+            ahead.write(points(count))
+        ahead.settle()
+        assert sorted(seen) == list(range(9))
+
+
+def test_what_goes_wrong_with_one_of_several_is_said_and_nothing_is_settled() -> None:
+    def deliver(some: Sequence[Point]) -> None:
+        if len(some) == 1:
+            raise TargetRefused("one")
+
+    ahead = Ahead(deliver, 4)
+    for count in range(4):
+        ahead.write(points(count))
+    with pytest.raises(TargetRefused, match="one"):
+        ahead.settle()
+    ahead.__exit__(TargetRefused)
 
 
 def _refuse_if(error: TargetError, condition: bool) -> None:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import pytest
-from homeiq.clock import DAY, SECOND, ManualClock
+from homeiq.clock import DAY, SECOND, ManualClock, window_of
 from homeiq.errors import TargetUnreachable
 from homeiq.replayer import delivery as delivering
 from homeiq.replayer import follower as follower_module
@@ -151,6 +151,7 @@ class World:
         self.disk.step = self.step
         self.script: list[Callable[[], None]] = []
         self.stop = Script(self.clock, self.script)
+        self.settings = ReplaySettings()
 
     def close(self) -> None:
         """End it."""
@@ -234,7 +235,7 @@ class World:
         delivery = Delivery(self.target, ledger, self.clock, forever=True, stop=self.stop)
         follower = Follower(
             *(self.data_dir, self.target, ledger, delivery, self.normalizers),
-            *(ReplaySettings(), self.clock, self.stop),
+            *(self.settings, self.clock, self.stop),
         )
         try:
             follower.run()
@@ -537,6 +538,99 @@ def test_hundreds_of_stale_windows_are_replayed_from_one_view() -> None:
         assert len(world.found()) == count * 2
 
 
+BACKLOG = [state("sensor.a", str(n), DAY_0 + (n > 0) * DAY + n * SECOND + 1) for n in range(20)]
+
+
+def come_back_behind(world: World, patch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Let the target be away while a backlog comes; return, by write, the values that are written when it is back."""
+    patch.setattr(follower_module, "_BACKLOG", 10)
+    patch.setattr(follower_module, "_SEEN_AT_ONCE", 4)
+    world.append([*registries(DAY_0), state("sensor.a", "0", DAY_0)])
+    world.settle()
+    writes: list[list[str]] = []
+    away: list[bool] = []
+    usual = world.memory.before
+
+    def before(points: Sequence[Point]) -> None:
+        usual(points)
+        if points and points[0].series.measurement != "homeiq_target":
+            if not away:
+                away.append(True)
+                world.append(BACKLOG[1:])
+                raise TargetUnreachable("it is away")
+            writes.append([str(point.fields["state"]) for point in points])
+
+    world.memory.before = before
+    world.script += [lambda: None, lambda: world.append(BACKLOG[:1]), *[lambda: None] * 20]
+    return writes
+
+
+def test_what_is_newest_is_written_first_when_the_target_is_back() -> None:
+    with fast_folder() as data_dir, pytest.MonkeyPatch.context() as patch:
+        world = World(data_dir, embedded=False)
+        writes = come_back_behind(world, patch)
+        world.settle()
+        world.close()
+        assert writes[0] == ["0"], "which was under way when it went"
+        assert writes[1] == ["16", "17", "18", "19"], "at once, and not with the rest of their day"
+        assert world.found() == wanted([record for some in LogReader(data_dir).read() for record in some])
+
+
+def test_what_was_written_before_its_window_is_replayed_leaves_nothing_behind() -> None:
+    """The newest points are there at once; then it turns out that the device had moved before: their tags are others."""
+    with fast_folder() as data_dir, pytest.MonkeyPatch.context() as patch:
+        world = World(data_dir, embedded=False)
+        patch.setattr(follower_module, "_SLICE_SECONDS", 1_000.0)  # so that it is known before the window is replayed
+        writes = come_back_behind(world, patch)
+        before = world.memory.before
+
+        def moved(points: Sequence[Point]) -> None:
+            before(points)
+            if writes[-1:] == [["16", "17", "18", "19"]]:
+                world.append([devices(DAY_0 + DAY, area="bath")])
+
+        world.memory.before = moved
+        world.settle()
+        world.close()
+        assert world.found() == wanted([record for some in LogReader(data_dir).read() for record in some])
+
+
+def test_a_replay_is_left_in_the_middle_where_a_long_backlog_came_while_the_target_was_away() -> None:
+    """Else what is newest would wait for the rest of a day that is being replayed."""
+    with fast_folder() as data_dir, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(projection, "BATCH", 2)
+        patch.setattr(delivering, "ThreadPoolExecutor", AtOnce)
+        patch.setattr(follower_module, "_BACKLOG", 10)
+        patch.setattr(follower_module, "_SEEN_AT_ONCE", 4)
+        old = [state("sensor.a", f"{n}.5", DAY_0 + n * SECOND, "import") for n in range(8)]
+        world = World(data_dir, embedded=False)
+        world.append([*registries(DAY_0), *old])
+        world.settle()
+        writes: list[list[str]] = []
+        usual = world.memory.before
+
+        def before(points: Sequence[Point]) -> None:
+            if points and points[0].series.measurement != "homeiq_target":
+                if len(writes) == 1 and not world.down and LogReader(data_dir).end() < 20:
+                    world.append(BACKLOG)
+                    world.go_down(3)
+                usual(points)
+                writes.append([str(point.fields["state"]) for point in points])
+            else:
+                usual(points)
+
+        world.memory.everything = {k: f for k, f in world.memory.everything.items() if k[0] == "homeiq_target"}
+        world.memory.before = before
+        world.ask(Scope())
+        world.script += [lambda: None] * 50
+        world.settle()
+        world.close()
+        assert writes[0][0] == "0.5"
+        rest = next(number for number, values in enumerate(writes) if "7.5" in values)
+        assert writes.index(["16", "17", "18", "19"]) < rest, "they do not wait for the end of the day before"
+        assert world.found() == wanted([record for some in LogReader(data_dir).read() for record in some])
+
+
 def test_a_replay_is_asked_for_while_the_target_is_down() -> None:
     run([a_state("1", DAY_0), ("go_down", 5), ("ask", Scope()), *[PAUSE] * 4], embedded=False, first=registries(0))
     with fast_folder() as data_dir:
@@ -553,3 +647,46 @@ def test_a_replay_is_asked_for_while_the_target_is_down() -> None:
             (1, 1, 1),
             (0, 0, 0),
         ]
+
+
+@pytest.mark.parametrize("setting", ["when_asked", "at_once"])
+def test_a_changed_normalizer_is_worked_off_when_asked_or_at_once(setting: Literal["when_asked", "at_once"]) -> None:
+    """At once: newest first, while what comes live is written in between; else the newest day alone."""
+    days = [DAY_0 + n * DAY for n in range(4)]
+    with fast_folder() as data_dir:
+        world = World(data_dir, embedded=False)
+        world.settings = ReplaySettings(rewrite_changed=setting)
+        world.append([*registries(DAY_0), *(state("sensor.a", "1", day + SECOND) for day in days)])
+        world.settle()
+        world.normalizers = [Version2()]
+        written: list[tuple[int, str]] = []
+        usual = world.memory.before
+
+        def before(points: Sequence[Point]) -> None:
+            usual(points)
+            written.extend(
+                (window_of(point.time // 1000), str(point.fields["state"]))
+                for point in points
+                if point.series.measurement != "homeiq_target"
+            )
+
+        world.memory.before = before
+        world.script += [lambda: None] * 3
+        world.script.append(lambda: world.append([state("sensor.a", "2", days[-1] + 99 * SECOND)]))
+        world.script += [lambda: None] * 30
+        world.stop.clear()
+        world.follow()
+        redone = [day for day, text in written if text == "1"]
+        assert (days[-1], "2") in written
+        if setting == "at_once":
+            assert redone == days[::-1]
+            live = written.index((days[-1], "2"))
+            assert live < written.index((days[0], "1")), "what comes live does not wait"
+            assert world.found() == wanted(
+                [record for some in LogReader(data_dir).read() for record in some], Version2()
+            )
+        else:
+            assert redone == days[-1:]
+        world.settle()
+        world.close()
+        assert world.found() == wanted([record for some in LogReader(data_dir).read() for record in some], Version2())

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import provoked
+
 __all__ = ["Homeiq", "wait_for"]
 
 
@@ -51,6 +53,7 @@ class Homeiq:
             if process.poll() is None:
                 process.kill()
             process.wait()
+        provoked.heard(self.said())
         if error is not None:
             sys.stderr.write(self.said())
 
@@ -68,20 +71,23 @@ class Homeiq:
         self._processes.append(process)
         return process
 
-    def run(self, *arguments: str, check: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+    def run(
+        self, *arguments: str, check: bool = True, seconds: float = 240, **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, for so many seconds at most."""
         result = subprocess.run(
             [sys.executable, "-m", "homeiq", *arguments],
             env=self.environment | settings,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             cwd=self.folder,
-            timeout=240,
+            timeout=seconds,
             check=False,
         )
         said = subprocess.CompletedProcess(
             result.args, result.returncode, result.stdout.decode("utf-8", "surrogateescape"), result.stderr.decode()
         )
+        provoked.heard(said.stderr)
         assert not check or result.returncode == 0, said.stderr
         assert "Traceback" not in said.stderr, said.stderr
         return said

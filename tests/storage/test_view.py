@@ -2,6 +2,7 @@ import tempfile
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from homeiq.errors import LogCorrupt
 from homeiq.storage.log import EventLog
@@ -69,6 +70,48 @@ def test_a_scan_finds_what_a_look_at_every_record_finds(  # type: ignore[no-unty
         found = sorted((record for table in tables for record in records_of(table)), key=lambda record: record.seq)
         assert found == [record for record in everything if wanted(record)]
         assert view.last_seq == min(len(everything), len(everything) if upto is None else upto)
+
+
+@given(
+    steps=STEPS,
+    types=st.lists(st.sampled_from(["state_changed", "state", "other"]), min_size=1),
+    domains=st.lists(st.sampled_from(["a", "b", "z", "a.", "m"]), min_size=1),
+    known=st.sets(st.integers(-5, 40)),
+)
+@settings(max_examples=80, deadline=None)
+def test_what_is_left_out_by_the_footer_is_nothing_that_is_wanted(  # type: ignore[no-untyped-def]
+    steps, types: list[str], domains: list[str], known: set[int]
+) -> None:
+    """By domains, and by times of which nothing more need be known."""
+    with tempfile.TemporaryDirectory() as name:
+        data_dir = Path(name)
+        with EventLog(data_dir, rotate_records=3, files=FastFiles()) as log:
+            for step in steps:
+                if isinstance(step, list):
+                    log.append(step)
+                else:
+                    log.rotate()
+                    step(data_dir, FastFiles())
+        everything = contents(data_dir)
+        of = [
+            record
+            for record in everything
+            if record.event_type in types and (record.entity_id or "").startswith(tuple(f"{name}." for name in domains))
+        ]
+        condition = pc.field("seq") < 0
+        for domain in domains:
+            condition |= pc.starts_with(pc.field("entity_id"), f"{domain}.")
+        view = LogView(data_dir)
+        tables = list(view.scan(event_types=types, domains=domains, wanted=condition))
+        assert sorted(record.seq for table in tables for record in records_of(table)) == [record.seq for record in of]
+        times = set(known)
+
+        def are_known(low: int, high: int) -> bool:
+            return times >= set(range(low, high + 1))
+
+        for table in view.scan(["time"], event_types=types, without=are_known):
+            times.update(table["time"].cast(pa.int64()).to_pylist())
+        assert times == known | {record.time for record in everything if record.event_type in types}
 
 
 def test_a_view_is_of_one_moment(tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""Two full read-backs, before and after a normalizer has changed, differ by exactly what `--plan` foretold."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from homeiq.replayer.audit import Findings, audit, plan
+from homeiq.replayer.ledger import Ledger
+from homeiq.replayer.normalizers.registry import normalizer_classes
+from homeiq.replayer.replay import open_target, replay
+from homeiq.replayer.scope import Scope
+from homeiq.settings import InfluxDBSettings, Settings
+
+from end_to_end.logs import days, write_log
+from replayer.retagging import HOW, another
+from servers.influxdb import Content, InfluxDBServer
+from servers.influxdb2 import InfluxDB2
+from servers.web import Answer
+
+EVENTS = 5_000
+
+
+class Server:
+    """A real InfluxDB 1.8, or the tests' own 2.x, and another way than homeiq's to see what it holds."""
+
+    def __init__(self, settings: InfluxDBSettings, read: Callable[[], Content], write: Callable[[str], Answer]) -> None:
+        self.settings = settings
+        self.read = read
+        self.write = write
+
+    def content(self) -> Content:
+        """Return what it holds, without homeiq's marker."""
+        return {key: dict(fields) for key, fields in self.read().items() if key[0] != "homeiq_target"}
+
+
+@pytest.fixture(params=["influxdb 1.8", "influxdb 2"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """One of the two, empty."""
+    if request.param == "influxdb 1.8":
+        real: InfluxDBServer = request.getfixturevalue("influxdb")
+        name = request.getfixturevalue("influx_database")
+        settings = InfluxDBSettings(url=real.url, token="any", bucket=name)
+        yield Server(settings, lambda: real.read_back(name), lambda lines: real.write(name, lines))
+    else:
+        own = InfluxDB2()
+        settings = InfluxDBSettings(url=own.url, token=own.token, org=own.org, bucket=own.bucket)
+        yield Server(settings, lambda: own.read_back(own.bucket), lambda lines: own.write(own.bucket, lines))
+        own.close()
+
+
+def ours(content: Content) -> Content:
+    return {key: fields for key, fields in content.items() if "origin" in fields}
+
+
+def foreign(content: Content) -> Content:
+    return {key: fields for key, fields in content.items() if "origin" not in fields}
+
+
+def write_foreign(server: Server) -> None:
+    """Another process writes its own measurement, and its own points into ours, at the times of ours."""
+    times = sorted({time for (_, tags, time) in server.content() if ("entity_id", "climate.c0") in tags})[:50]
+    assert len(times) == 50
+    lines = [f"others,host=a value=1 {time}" for time in times]
+    lines += [f"home_assistant_events,entity_id=climate.c0,host=a value=1 {time}" for time in times]
+    assert server.write("\n".join(lines)).status == 204
+
+
+def account(settings: Settings, records: int) -> None:
+    """Let the ledger be where a follower would have left it."""
+    target = open_target(settings)
+    ledger = Ledger(settings.data_dir, target.name)
+    ledger.advance(records, [])
+    ledger.close()
+    target.close()
+
+
+def foretold(findings: Findings) -> dict[str, int]:
+    kinds = ("new", "changed", "removed", "unchanged")
+    return {kind: sum(getattr(tally, kind) for tally in findings.tallies.values()) for kind in kinds}
+
+
+def differences(before: Content, after: Content) -> dict[str, int]:
+    """Return what differs between the points of ours in two read-backs."""
+    old, new = ours(before), ours(after)
+    both = old.keys() & new.keys()
+    return {
+        "new": len(new.keys() - old.keys()),
+        "changed": sum(old[key] != new[key] for key in both),
+        "removed": len(old.keys() - new.keys()),
+        "unchanged": sum(old[key] == new[key] for key in both),
+    }
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_what_a_plan_foretells_is_what_a_replay_changes(
+    how: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A normalizer retags, renames, moves, drops; others' points, at the same times in the same measurement, stay."""
+    count = write_log(tmp_path, days(2, EVENTS // 2))
+    settings = Settings(data_dir=tmp_path, influxdb=server.settings)
+    replay(settings)
+    write_foreign(server)
+    before = server.content()
+    assert len(ours(before)) >= EVENTS
+    classes = {**normalizer_classes(), "home_assistant": another(how, moved="sensor.s1,", dropped="climate.")}
+    monkeypatch.setattr("homeiq.replayer.normalizers.registry.normalizer_classes", lambda: classes)
+    said = foretold(plan(settings, Scope(stale=True)))
+    assert server.content() == before, "a plan writes nothing"
+    replay(settings, Scope(stale=True))
+    after = server.content()
+    assert said == differences(before, after)
+    assert said["new"] + said["changed"] + said["removed"] > 0
+    assert foreign(after) == foreign(before)
+    assert len(foreign(before)) == 100
+    account(settings, count)
+    found = audit(settings, Scope())
+    assert not found.differs
+    assert found.foreign == 50
