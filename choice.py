@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Final, Protocol
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 __all__ = ["ALWAYS", "Choosable", "Choice", "Exclude", "Include", "always_wanted"]
 
@@ -76,9 +76,15 @@ class Include(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    domains: Annotated[list[str], BeforeValidator(_domains)] = []
-    entities: Annotated[list[str], BeforeValidator(_entities)] = []
-    entity_globs: Annotated[list[str], BeforeValidator(_texts)] = []
+    domains: Annotated[list[str], BeforeValidator(_domains)] = Field(
+        default=[], description="all entities of these domains: light, sensor"
+    )
+    entities: Annotated[list[str], BeforeValidator(_entities)] = Field(
+        default=[], description="these entities: light.kitchen"
+    )
+    entity_globs: Annotated[list[str], BeforeValidator(_texts)] = Field(
+        default=[], description="entities that match such a pattern: sensor.*_power"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -90,7 +96,9 @@ class Include(BaseModel):
 class Exclude(Include):
     """What is not wanted; event types too."""
 
-    event_types: Annotated[list[str], BeforeValidator(_texts)] = []
+    event_types: Annotated[list[str], BeforeValidator(_texts)] = Field(
+        default=[], description="events of these types: call_service"
+    )
 
 
 class Choosable(Protocol):

@@ -9,10 +9,13 @@ from typing import Any
 import click
 
 from . import __version__
-from .commands.configuration import load_settings
-from .commands.terminal import fail, set_up_logging
-from .errors import HomeiqError, UsageError
-from .settings import Settings
+from .cli_doctor import COMMANDS as DOCTOR_COMMANDS
+from .cli_log import COMMANDS as LOG_COMMANDS
+from .cli_setup import COMMANDS as SETUP_COMMANDS
+from .commands.context import Context, shared
+from .commands.logs import LogFormat, set_up_logging
+from .commands.terminal import fail, long_work
+from .errors import HomeiqError, Stopped, UsageError
 from .storage.views import help_text as sql_help
 
 __all__ = ["main", "cli"]
@@ -26,6 +29,8 @@ class _Commands(click.Group):
             return super().invoke(context)
         except HomeiqError as error:
             fail(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            fail("stopped before the end", Stopped.exit_code)
         except BrokenPipeError:
             sys.stderr.close()
             raise SystemExit(1) from None
@@ -36,11 +41,20 @@ class _Commands(click.Group):
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="homeiq.yaml to read.")
 @click.option("--data-dir", metavar="FOLDER", help="Folder of the log; to read, also a backup: s3://bucket/prefix?…")
 @click.option("-v", "--verbose", is_flag=True, help="Say more about what goes on.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    envvar="HOMEIQ_LOG_FORMAT",
+    help="How log lines are written on stderr: text, or a JSON object a line; or HOMEIQ_LOG_FORMAT.",
+)
 @click.pass_context
-def cli(context: click.Context, config: Path | None, data_dir: str | None, verbose: bool) -> None:
+def cli(
+    context: click.Context, config: Path | None, data_dir: str | None, verbose: bool, log_format: LogFormat
+) -> None:
     """Record a home, for ever: a durable log of raw events, projected into InfluxDB, and again by replay."""
-    set_up_logging(verbose)
-    context.obj = _Context(config, _data_folder(data_dir, context.invoked_subcommand or ""))
+    set_up_logging(verbose, log_format)
+    context.obj = Context(config, _data_folder(data_dir, context.invoked_subcommand or ""))
 
 
 _READING = frozenset({"audit", "export", "gaps", "normalize", "replay", "sql", "verify"})
@@ -55,27 +69,13 @@ def _data_folder(text: str | None, command: str) -> Path | None:
         raise UsageError(f"homeiq {command} needs a folder", hint="homeiq restore brings a log back from a store")
     from .storage.restore import fetch
 
-    return fetch(text)
-
-
-class _Context:
-    """The options that all commands share; the settings are read by the commands that need them."""
-
-    def __init__(self, config: Path | None, data_dir: Path | None) -> None:
-        self.config = config
-        self.data_dir = data_dir
-
-    @property
-    def settings(self) -> Settings:
-        return load_settings(self.config, data_dir=self.data_dir)
-
-
-shared = click.make_pass_decorator(_Context)
+    with long_work("run it again: what was fetched stays") as display:
+        return fetch(text, watch=lambda done, total: display.show("fetched", done, total=total, unit="MB"))
 
 
 @cli.command()
 @shared
-def record(context: _Context) -> None:
+def record(context: Context) -> None:
     """Record Home Assistant into the log, until SIGTERM or Ctrl-C."""
     from .commands.record import record as record_home
 
@@ -84,7 +84,7 @@ def record(context: _Context) -> None:
 
 @cli.command()
 @shared
-def run(context: _Context) -> None:
+def run(context: Context) -> None:
     """Record, and follow the log into InfluxDB (or, without one, into the embedded target)."""
     from .commands.record import run as run_home
 
@@ -108,7 +108,7 @@ def run(context: _Context) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--parent", type=int, hidden=True, help="End when this process is no longer our parent.")
 @shared
-def replay(context: _Context, /, follow: bool, parent: int | None, **options: Any) -> None:
+def replay(context: Context, /, follow: bool, parent: int | None, **options: Any) -> None:
     """Write the points of a time range anew, from the raw log: repairs an outage or a wrong normalizer."""
     from .commands import replay as replays
     from .commands.proof import show_plan
@@ -118,7 +118,7 @@ def replay(context: _Context, /, follow: bool, parent: int | None, **options: An
         raise UsageError("--follow goes on for ever and takes no other option but --target")
     settings = context.settings
     if follow:
-        replays.follow(settings, asked.target, parent)
+        replays.follow(settings, context.config, asked.target, parent)
     elif asked.plan:
         show_plan(settings, asked.scope(settings.data_dir), to=asked.target, as_json=asked.as_json)
     else:
@@ -131,7 +131,7 @@ def replay(context: _Context, /, follow: bool, parent: int | None, **options: An
 @click.option("--target", metavar="NAME", default="", help="One of several targets; by default the first.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @shared
-def audit(context: _Context, since: str | None, until: str | None, target: str, as_json: bool) -> None:
+def audit(context: Context, since: str | None, until: str | None, target: str, as_json: bool) -> None:
     """Prove that the target equals what the log makes, or say where it does not (exit code 1)."""
     from .commands.proof import prove
     from .commands.replay import ReplayOptions
@@ -141,13 +141,21 @@ def audit(context: _Context, since: str | None, until: str | None, target: str, 
 
 
 @cli.command()
+@click.option("--watch", is_flag=True, help="Go on showing it, on a screen of its own; q or Ctrl-C ends it.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @shared
-def status(context: _Context, as_json: bool) -> None:
-    """Say what is recorded and projected now, which windows are stale, and why."""
-    from .commands.status import status as show
+def status(context: Context, watch: bool, as_json: bool) -> None:
+    """Say what is recorded and projected now, which windows are stale and why, which gaps there are, and the disk.
 
-    show(context.settings, as_json=as_json)
+    With --watch where there is no terminal, a line every 10 seconds.
+    """
+    from .commands.status import status as show
+    from .commands.watch import watch as go_on
+
+    if watch:
+        go_on(context.settings.data_dir, context.config, as_json=as_json)
+    else:
+        show(context.settings, as_json=as_json)
 
 
 @cli.command("dead-letters")
@@ -156,7 +164,7 @@ def status(context: _Context, as_json: bool) -> None:
 @click.option("--retry", is_flag=True, help="Try them again: their windows are replayed.")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 @shared
-def dead_letters(context: _Context, target: str, show: bool, retry: bool, as_json: bool) -> None:
+def dead_letters(context: Context, target: str, show: bool, retry: bool, as_json: bool) -> None:
     """Say which points the target refused for good, and why."""
     from .commands.status import dead_letters as list_letters
 
@@ -169,20 +177,17 @@ def dead_letters(context: _Context, target: str, show: bool, retry: bool, as_jso
 @click.option("--json", "form", flag_value="json", help="Print a JSON list of objects.")
 @click.option("--parquet", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write Parquet.")
 @shared
-def sql(context: _Context, query: str | None, form: str | None, parquet: Path | None) -> None:
+def sql(context: Context, query: str | None, form: str | None, parquet: Path | None) -> None:
     """Ask DuckDB about the raw log; without a query, at a prompt. Works while the recorder writes. Times are in UTC."""
+    from .commands.asking import answer
     from .commands.prompt import prompt
-    from .commands.tables import print_table
-    from .storage.sql import query as ask
 
     if query is None:
         if parquet is not None:
             raise UsageError("--parquet writes the result of one query: give it as an argument")
         prompt(context.settings.data_dir, form or "table")
         return
-    table = ask(context.settings.data_dir, query)
-    if table is not None:
-        print_table(table, form or "table", parquet)
+    answer(context.settings.data_dir, query, form or "table", parquet)
 
 
 @cli.command()
@@ -190,7 +195,7 @@ def sql(context: _Context, query: str | None, form: str | None, parquet: Path | 
 @click.option("--source", metavar="NAME", help="Only gaps of this source: home_assistant, recorder, …")
 @click.option("--json", "as_json", is_flag=True, help="Print gaps and totals as JSON.")
 @shared
-def gaps(context: _Context, since: str | None, source: str | None, as_json: bool) -> None:
+def gaps(context: Context, since: str | None, source: str | None, as_json: bool) -> None:
     """List the intervals in which a source was not listened to, why, and how far each was closed afterwards.
 
     Times are shown in UTC. The view `gaps` of `homeiq sql` has the same rows.
@@ -201,11 +206,29 @@ def gaps(context: _Context, since: str | None, source: str | None, as_json: bool
 
 
 @cli.command()
+@click.option("--entity", metavar="GLOB", default="", help="Only events of these entities: light.*")
+@click.option("--source", metavar="NAME", default="", help="Only events of this source: home_assistant, weather, …")
+@click.option("--event-type", metavar="TYPE", default="", help="Only events of this type: state_changed, …")
+@click.option("-n", "--number", type=click.IntRange(min=0), default=10, show_default=True, help="Begin with so many.")
+@click.option("--json", "as_json", is_flag=True, help="Print each as homeiq export does: a JSON object a line.")
+@shared
+def tail(context: Context, /, **options: Any) -> None:
+    """Show events as they come, the last ones first; Ctrl-C ends it. Works beside a recorder, and without one.
+
+    Times are those of this machine's time zone.
+    """
+    from .commands.tail import TailOptions
+    from .commands.tail import tail as show
+
+    show(context.settings.data_dir, TailOptions(**options))
+
+
+@cli.command()
 @click.option("--since", metavar="TIME", required=True, help="Fetch states from this time on: 2026-11-23, 7d, 36h.")
 @click.option("--until", metavar="TIME", help="Fetch states before this time; by default until now.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @shared
-def backfill(context: _Context, since: str, until: str | None, as_json: bool) -> None:
+def backfill(context: Context, since: str, until: str | None, as_json: bool) -> None:
     """Fetch the states of a time range from Home Assistant's own history, and record those that are missing.
 
     Gaps are closed so by themselves; this is for times before homeiq was there, and for a history that was repaired.
@@ -213,130 +236,6 @@ def backfill(context: _Context, since: str, until: str | None, as_json: bool) ->
     from .commands.backfill import backfill as fetch
 
     fetch(context.settings, since, until, as_json)
-
-
-@cli.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.option("--background", is_flag=True, hidden=True, help="At the lowest priority, and only what is worth it.")
-@shared
-def compact(context: _Context, as_json: bool, background: bool) -> None:
-    """Seal the tail, merge small segments, and let expire what `retention` says. Works while the recorder writes."""
-    from .commands.upkeep import compact as compact_log
-
-    compact_log(context.settings, as_json=as_json, background=background)
-
-
-@cli.command()
-@click.option("--entity", metavar="GLOB", required=True, help="Forget these entities: person.guest, device_tracker.*")
-@click.option("--since", metavar="TIME", help="Only records of this time or later: 2026-11-23, 7d, 36h.")
-@click.option("--until", metavar="TIME", help="Only records before this time.")
-@click.option("--yes", is_flag=True, help="Don't ask first.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@shared
-def forget(context: _Context, entity: str, since: str | None, until: str | None, yes: bool, as_json: bool) -> None:
-    """Take an entity's records out of the log for good, and its points out of the targets. Can't be undone.
-
-    Works while the recorder writes. docs/retention.md says what else may hold them.
-    """
-    from .commands.upkeep import forget as forget_records
-
-    forget_records(context.settings, entity, since, until, yes=yes, as_json=as_json)
-
-
-@cli.command()
-@click.argument("destination", metavar="DEST")
-@click.option("--check", is_flag=True, help="Read every file there in full, instead of comparing sizes.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@shared
-def backup(context: _Context, destination: str, check: bool, as_json: bool) -> None:
-    """Copy to DEST what it lacks of the log: a folder, or s3://bucket/prefix?region=… Run it every minute, or daily.
-
-    Keys come from the environment (AWS_ACCESS_KEY_ID, …). `homeiq --data-dir DEST sql` reads a backup where it lies.
-    """
-    from .commands.backup import backup as back_up
-
-    back_up(context.settings.data_dir, destination, check=check, as_json=as_json)
-
-
-@cli.command()
-@click.argument("source", metavar="SRC")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@shared
-def restore(context: _Context, source: str, as_json: bool) -> None:
-    """Bring a log back from the backup SRC, into a data folder that is empty."""
-    from .commands.backup import restore as restore_log
-
-    restore_log(source, context.settings.data_dir, as_json)
-
-
-@cli.command()
-@click.option("--json", "as_json", is_flag=True, help="Print counts and findings as JSON.")
-@shared
-def verify(context: _Context, as_json: bool) -> None:
-    """Prove that the log is whole, or list what is not (exit code 1). Works while the recorder writes."""
-    from .commands.verify import verify_log
-
-    verify_log(context.settings.data_dir, as_json)
-
-
-@cli.group("import")
-def import_() -> None:
-    """Bring into the log what Home Assistant or another log has recorded. The same file twice adds nothing.
-
-    Works while the recorder writes. Each record keeps its own time, and has the origin import unless it says another.
-    """
-
-
-@import_.command("home-assistant")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@shared
-def import_home_assistant(context: _Context, file: Path, as_json: bool) -> None:
-    """Import Home Assistant's own database (home-assistant_v2.db): states, events and hourly statistics."""
-    from .commands.importing import import_home_assistant as bring
-
-    bring(context.settings.data_dir, file, as_json)
-
-
-@import_.command("ndjson")
-@click.argument("file")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@shared
-def import_ndjson(context: _Context, file: str, as_json: bool) -> None:
-    """Import lines of `homeiq export`, or of what POST /events takes; may be gzip, - is stdin."""
-    from .commands.importing import import_ndjson as bring
-
-    bring(context.settings.data_dir, file, as_json)
-
-
-@import_.command("parquet")
-@click.argument("file")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@shared
-def import_parquet(context: _Context, file: str, as_json: bool) -> None:
-    """Import a Parquet file of `homeiq export`, or a sealed segment of another log."""
-    from .commands.importing import import_parquet as bring
-
-    bring(context.settings.data_dir, file, as_json)
-
-
-@cli.command()
-@click.option("--since", metavar="TIME", help="Only records with a time from this on: 2026-11-23, 7d, 36h, yesterday.")
-@click.option("--until", metavar="TIME", help="Only records with a time before this.")
-@click.option("--entity", metavar="GLOB", default="", help="Only records of these entities: light.*")
-@click.option("--source", metavar="NAME", default="", help="Only records of this source.")
-@click.option("--event-type", metavar="TYPE", default="", help="Only records of this event type.")
-@click.option("--output", metavar="FILE", default="-", help="Write into this file; by default to stdout.")
-@click.option(
-    "--format", "form", type=click.Choice(["ndjson", "parquet"]), default="ndjson", help="NDJSON, or Parquet."
-)
-@shared
-def export(context: _Context, /, **options: Any) -> None:
-    """Write records of the log, in order of seq: what `homeiq import` takes. Works while the recorder writes."""
-    from .commands.exporting import ExportOptions
-    from .commands.exporting import export as write
-
-    write(context.settings.data_dir, ExportOptions(**options))
 
 
 @cli.group()
@@ -353,7 +252,7 @@ def normalize() -> None:
 @click.option("--limit", default=10, show_default=True, help="Show so many events at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @shared
-def normalize_test(context: _Context, /, **options: Any) -> None:
+def normalize_test(context: Context, /, **options: Any) -> None:
     """Show what FILE (rules in YAML, or a normalizer in Python) makes of events, before and after; writes nothing."""
     from .commands.normalize import Trial, try_out
 
@@ -382,6 +281,10 @@ def demo(context: click.Context, seconds: float | None, seed: int) -> None:
     from .commands.demo import demo as show
 
     show(context.obj.data_dir, seconds, seed)
+
+
+for _command in (*LOG_COMMANDS, *SETUP_COMMANDS, *DOCTOR_COMMANDS):
+    cli.add_command(_command)
 
 
 def main() -> None:

@@ -22,9 +22,11 @@ HomeiqError
 │   ├── TargetUnreachable  no connection, 5xx, time-out                             retry
 │   ├── TargetBusy         429, 503 with Retry-After                                retry
 │   ├── TargetRefused      401, 403, 404: a token, org or bucket is wrong           operator
+│   │   └── BucketMissing  it knows no such organisation, bucket or database        operator
 │   ├── TargetLocked       another process writes to this target                    operator
 │   ├── BatchTooLarge      413: smaller batches are taken                           retry
 │   └── LinesRefused       400, 422: lines which the target does not take           corrupt
+├── ServiceError           the service manager, or an account, does not do its part    operator
 ├── Stopped                asked to end before it was done                          retry
 └── UsageError             a command cannot be carried out as given                 operator, exit 2
 """
@@ -57,9 +59,11 @@ __all__ = [
     "TargetUnreachable",
     "TargetBusy",
     "TargetRefused",
+    "BucketMissing",
     "TargetLocked",
     "BatchTooLarge",
     "LinesRefused",
+    "ServiceError",
     "Stopped",
     "UsageError",
 ]
@@ -221,6 +225,10 @@ class TargetRefused(TargetError):
     """The target does not know the token, the organisation or the bucket."""
 
 
+class BucketMissing(TargetRefused):
+    """The target lets us in, but knows no such organisation, bucket or database."""
+
+
 class TargetLocked(TargetError):
     """Another homeiq process writes to this target."""
 
@@ -235,6 +243,10 @@ class LinesRefused(TargetError):
     """At least one line of the request is not taken; `message` is the target's own reason."""
 
     kind = Kind.CORRUPT
+
+
+class ServiceError(HomeiqError):
+    """The service manager does not do what it is asked, or the service's user cannot do its part."""
 
 
 class Stopped(HomeiqError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, field_serializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_serializer
 
 from .clock import DAY, SECOND
 
@@ -64,7 +64,7 @@ def _every(value: Any) -> int | None:
 Text = Annotated[str, BeforeValidator(_text)]
 Texts = Annotated[list[str], BeforeValidator(_texts)]
 
-RepeatEvery = Annotated[int | None, BeforeValidator(_every)]
+RepeatEvery = Annotated[int | None, BeforeValidator(_every, json_schema_input_type=str | Literal[False] | None)]
 """Microseconds, a part of a day; written as 1h, 30min, 1d."""
 
 
@@ -73,8 +73,8 @@ class EntityOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    override_measurement: Text | None = None
-    ignore_attributes: Texts | None = None
+    override_measurement: Text | None = Field(default=None, description="the measurement of these entities")
+    ignore_attributes: Texts | None = Field(default=None, description="their attributes that are not written")
 
 
 class LayoutOptions(BaseModel):
@@ -82,15 +82,25 @@ class LayoutOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    measurement_attr: Literal["unit_of_measurement", "domain__device_class", "entity_id"] = "unit_of_measurement"
-    default_measurement: Text = ""
-    override_measurement: Text = ""
-    tags: Annotated[dict[str, str], BeforeValidator(_tags)] = {}
-    tags_attributes: Annotated[list[str], BeforeValidator(_texts), AfterValidator(_attributes_as_tags)] = []
-    ignore_attributes: Texts = []
-    component_config: dict[str, EntityOptions] = {}
-    component_config_domain: dict[str, EntityOptions] = {}
-    component_config_glob: dict[str, EntityOptions] = {}
+    measurement_attr: Literal["unit_of_measurement", "domain__device_class", "entity_id"] = Field(
+        default="unit_of_measurement", description="by what a measurement is named"
+    )
+    default_measurement: Text = Field(default="", description="the measurement of what has nothing to be named by")
+    override_measurement: Text = Field(default="", description="one measurement for everything")
+    tags: Annotated[dict[str, str], BeforeValidator(_tags)] = Field(
+        default={}, description="tags that each point has besides, and their values"
+    )
+    tags_attributes: Annotated[list[str], BeforeValidator(_texts), AfterValidator(_attributes_as_tags)] = Field(
+        default=[], description="attributes that are tags, not fields"
+    )
+    ignore_attributes: Texts = Field(default=[], description="attributes that are not written")
+    component_config: dict[str, EntityOptions] = Field(default={}, description="what is otherwise for single entities")
+    component_config_domain: dict[str, EntityOptions] = Field(
+        default={}, description="what is otherwise for whole domains"
+    )
+    component_config_glob: dict[str, EntityOptions] = Field(
+        default={}, description="what is otherwise for entities that match a pattern; a later one wins"
+    )
 
     @field_serializer("component_config_glob")
     def _in_their_order(self, globs: dict[str, EntityOptions]) -> list[tuple[str, EntityOptions]]:

@@ -24,10 +24,10 @@ class HttpSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    enabled: bool = True
-    host: str = "127.0.0.1"
-    port: int = Field(default=8002, ge=0, le=65_535, description="0 takes a free one")
-    token: SecretStr = SecretStr("")
+    enabled: bool = Field(default=True, description="false: it does not listen at all")
+    host: str = Field(default="127.0.0.1", description="address to listen on; any but this machine's own needs a token")
+    port: int = Field(default=8002, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
+    token: SecretStr = Field(default=SecretStr(""), description="what callers must send as Authorization: Bearer")
     allowed_hosts: Names = Field(default=(), description="names by which it may be addressed, besides its own")
     max_body_bytes: int = Field(default=4_000_000, ge=1_000, description="a body may be so large, also uncompressed")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
@@ -40,8 +40,8 @@ def _size(value: Any) -> int | None:
     return int(float(match[1]) * _BYTES[match[2]])
 
 
-Age = Annotated[int | None, BeforeValidator(_age)]
-Size = Annotated[int | None, BeforeValidator(_size)]
+Age = Annotated[int | None, BeforeValidator(_age, json_schema_input_type=str | Literal[False] | None)]
+Size = Annotated[int | None, BeforeValidator(_size, json_schema_input_type=str | Literal[False] | None)]
 
 
 class RetentionSettings(BaseModel):
@@ -51,7 +51,9 @@ class RetentionSettings(BaseModel):
 
     age: Age = Field(default=None, description="records older than this, such as 400d, expire; by default never")
     event_types: dict[str, Age] = Field(
-        default={}, description="the same for one event type, or forever; wins over age"
+        default={},
+        description="the same for one event type, or forever; wins over age",
+        json_schema_extra={"type": ["object", "null"]},
     )
     total_size: Size = Field(default=None, description="beyond this size, such as 20GB, the oldest days expire")
 

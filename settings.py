@@ -10,11 +10,10 @@ they were read. commands/configuration.py refuses those that nobody knows.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
@@ -31,13 +30,15 @@ from .choice import Choice, Exclude, Include
 from .errors import SettingsError
 from .layout import LayoutName, LayoutOptions, RepeatEvery
 from .listening import HttpSettings
+from .misspelt import explained, nearest, refuse_unknown_variables
 from .retention import RetentionSettings
-from .sections import Sections, other_variables, secret_in, section_of
+from .sections import Sections, other_variables, secret_in
 from .target_settings import HttpUrl, InfluxDBSettings, TargetSettings
 
 __all__ = [
     "HttpUrl",
     "TargetSettings",
+    "HOMEIQ_NAMES",
     "HomeAssistantSettings",
     "HttpSettings",
     "InfluxDBSettings",
@@ -48,9 +49,10 @@ __all__ = [
     "load",
     "find_config",
     "nearest",
+    "user_data_dir",
 ]
 
-_HOMEIQ_NAMES = {
+HOMEIQ_NAMES = {
     "HOME_ASSISTANT_URL": ("home_assistant", "url"),
     "HOME_ASSISTANT_TOKEN": ("home_assistant", "token"),
     "INFLUXDB_URL": ("influxdb", "url"),
@@ -60,7 +62,8 @@ _HOMEIQ_NAMES = {
 }
 
 
-def _user_data_dir() -> Path:
+def user_data_dir() -> Path:
+    """Return the data folder of the user who runs this, where none is named."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "homeiq"
 
 
@@ -71,8 +74,11 @@ class _Section(BaseModel):
 class HomeAssistantSettings(_Section):
     """Where Home Assistant is, and the long-lived access token to speak to it."""
 
-    url: HttpUrl = ""
-    token: SecretStr = SecretStr("")
+    url: HttpUrl = Field(default="", description="its address, such as http://homeassistant.local:8123")
+    token: SecretStr = Field(
+        default=SecretStr(""),
+        description="a long-lived access token: your profile there → Security, at the very bottom",
+    )
 
     @property
     def configured(self) -> bool:
@@ -172,15 +178,30 @@ class Settings(BaseSettings):
         env_prefix="HOMEIQ_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
     )
 
-    data_dir: Path = Field(default_factory=_user_data_dir)
+    data_dir: Path = Field(
+        default_factory=user_data_dir,
+        description="folder of the log and of all that is computed from it; by default ~/.local/share/homeiq",
+    )
     normalizers_dir: Path | None = Field(default=None, description="folder of a user's own normalizers")
-    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
-    influxdb: InfluxDBSettings = InfluxDBSettings()
-    targets: dict[str, TargetSettings] = Field(default_factory=dict)
-    recording: RecordingSettings = RecordingSettings()
-    http: HttpSettings = HttpSettings()
-    replay: ReplaySettings = ReplaySettings()
-    retention: RetentionSettings = RetentionSettings()
+    home_assistant: HomeAssistantSettings = Field(
+        default=HomeAssistantSettings(), description="where Home Assistant is, and the token to speak to it"
+    )
+    influxdb: InfluxDBSettings = Field(
+        default=InfluxDBSettings(), description="the InfluxDB that is written to; without a url, the embedded target"
+    )
+    targets: dict[str, TargetSettings] = Field(
+        default_factory=dict, description="more targets beside it, by names of yours"
+    )
+    recording: RecordingSettings = Field(
+        default=RecordingSettings(), description="how the recorder groups, bounds and seals what it takes"
+    )
+    http: HttpSettings = Field(
+        default=HttpSettings(), description="where the recorder takes events by POST, and says how it is"
+    )
+    replay: ReplaySettings = Field(default=ReplaySettings(), description="how the follower and replays work")
+    retention: RetentionSettings = Field(
+        default=RetentionSettings(), description="what expires from the log; by default nothing ever does"
+    )
     rules: list[Any] = Field(default=[], description="what is wanted otherwise of Home Assistant's states")
 
     _others: Sections = PrivateAttr(default_factory=lambda: Sections({}, {}, ""))
@@ -227,7 +248,7 @@ def find_config() -> Path | None:
     """Return homeiq.yaml: here, else in the user's, else in the system's configuration folder; None if nowhere."""
     user = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     for folder in (Path.cwd(), user / "homeiq", Path("/etc/homeiq")):
-        if (folder / "homeiq.yaml").is_file():
+        if os.path.isfile(folder / "homeiq.yaml"):  # also where one may not look into the folder
             return folder / "homeiq.yaml"
     return None
 
@@ -244,11 +265,11 @@ def load(config: Path | None = None, *, data_dir: Path | None = None) -> Setting
     for folder in ("data_dir", "normalizers_dir"):
         if file and isinstance(values.get(folder), str):
             values[folder] = str(file.parent / Path(values[folder]).expanduser())
-    _refuse_unknown_variables(os.environ)
+    refuse_unknown_variables(os.environ, Settings, anybodys=("targets",))
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        raise _explain(error, file) from None
+        raise explained(error, Settings, str(file) if file else "the environment", os.environ) from None
     except UnreadableVariable as error:
         raise SettingsError(
             f"a section in the environment is not JSON ({error})", hint="set its keys one by one"
@@ -282,7 +303,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise SettingsError(f"{file} must hold sections such as home_assistant:", hint="see the README")
+        raise SettingsError(f"{file} must hold sections such as home_assistant", hint="see the example in the README")
     return {str(key): _read_secret_files(str(key), value) for key, value in content.items() if value is not None}
 
 
@@ -310,7 +331,7 @@ def _names_a_file(section: str, key: str) -> bool:
 def _homeiq_names(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return what HOME_ASSISTANT_URL and its like say; an empty variable says nothing."""
     found: dict[str, dict[str, str]] = {}
-    for name, (section, key) in _HOMEIQ_NAMES.items():
+    for name, (section, key) in HOMEIQ_NAMES.items():
         if environ.get(name):
             found.setdefault(section, {})[key] = environ[name]
         elif environ.get(f"{name}_FILE"):
@@ -325,48 +346,3 @@ def _with_secret_variables(environ: Mapping[str, str], found: dict[str, dict[str
         if variable.upper().startswith("HOMEIQ_") and path and _names_a_file(section, key):
             found.setdefault(section, {}).setdefault(key.removesuffix("_file"), secret_in(variable, path))
     return found
-
-
-def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
-    """HOMEIQ_SECTION__KEY is certainly meant for us, so that a wrong one is a mistake to name."""
-    known = [f"HOMEIQ_{name}".upper() for name in _names_below(Settings) if "__" in name]
-    for variable in environ:
-        name = variable.upper()
-        if section_of(variable) not in Settings.model_fields or section_of(variable) == "targets":
-            continue  # the names of targets are anybody's
-        if (
-            name.startswith("HOMEIQ_")
-            and "__" in name
-            and name not in known
-            and name.removesuffix("_FILE") not in known
-        ):
-            raise SettingsError(f"{variable} is not a setting", hint=nearest(name, known))
-
-
-def _names_below(model: Any) -> list[str]:
-    """Return the names of all settings, those of nested sections too: section__key__key."""
-    fields = getattr(model, "model_fields", {})
-    below = [f"{name}__{key}" for name, field in fields.items() for key in _names_below(field.annotation)]
-    return [*fields, *below]
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """Say which of the known names was probably meant."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
-
-
-def _explain(error: ValidationError, file: Path | None) -> SettingsError:
-    first = error.errors()[0]
-    path = [str(part) for part in first["loc"]]
-    name = ".".join(path)
-    place = str(file) if file else "the environment"
-    if first["type"] == "extra_forbidden":
-        model: Any = Settings
-        for part in path[:-1]:
-            if part in model.model_fields:  # else it is a name that is given to something
-                model = model.model_fields[part].annotation
-                model = next((of for of in get_args(model) if hasattr(of, "model_fields")), model)
-        return SettingsError(f"{name} in {place} is not a setting", hint=nearest(path[-1], list(model.model_fields)))
-    reason = first["msg"].removeprefix("Value error, ")
-    return SettingsError(f"{name} in {place} cannot be read", hint=reason[:1].lower() + reason[1:], place=name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -19,6 +20,10 @@ def _http_url(value: str) -> str:
     url = url.removesuffix("/api/websocket")
     if url and not url.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
+    try:
+        urlsplit(url)
+    except ValueError as error:
+        raise ValueError(f"is not an address ({error})") from None
     return url
 
 
@@ -30,10 +35,12 @@ class InfluxDBSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: HttpUrl = ""
-    token: SecretStr = SecretStr("")
-    org: str = "homeiq"
-    bucket: str = "home_assistant_events"
+    url: HttpUrl = Field(default="", description="its address, such as http://localhost:8086")
+    token: SecretStr = Field(
+        default=SecretStr(""), description="a token that may read, write and delete in the bucket; on 1.8 user:password"
+    )
+    org: str = Field(default="homeiq", description="its organisation; on 1.8 of no matter")
+    bucket: str = Field(default="home_assistant_events", description="the bucket; on 1.8 the database")
     gzip: bool | None = Field(default=None, description="compress requests; by default wherever it is not this machine")
     batch_lines: int = Field(default=5_000, ge=1, description="lines in one request at most")
     batch_bytes: int = Field(
@@ -46,7 +53,9 @@ class InfluxDBSettings(BaseModel):
 class TargetSettings(InfluxDBSettings):
     """One of several targets: an InfluxDB, the embedded target, or a file of line protocol that is written on and on."""
 
-    kind: Literal["influxdb", "embedded", "line_protocol"] = "influxdb"
+    kind: Literal["influxdb", "embedded", "line_protocol"] = Field(
+        default="influxdb", description="an InfluxDB, Parquet files in the data folder, or a file of line protocol"
+    )
     path: Path | None = Field(default=None, description="the file of a line_protocol target")
 
     @model_validator(mode="before")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -23,13 +21,14 @@ from ..replayer.replay import home_zone
 from ..settings import Settings
 from ..storage.gaps import MISSING
 from ..storage.log import EventLog, require_log
-from .terminal import print_json, print_line, say
+from .terminal import Display, print_json, print_line, stop_on_signals
 from .times import parse_time
 
 __all__ = ["backfill"]
 
 _POLL_SECONDS = 0.5
-_LINE_SECONDS = 10.0
+
+Watch = Callable[[Mapping[str, Any]], None]
 
 
 def backfill(settings: Settings, since: str, until: str | None, as_json: bool) -> None:
@@ -43,16 +42,14 @@ def backfill(settings: Settings, since: str, until: str | None, as_json: bool) -
     if whole.since >= whole.until:
         raise UsageError("--since is not before --until, or lies in the future")
     began = time.monotonic()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     require_log(settings.data_dir)
-    display = _Display(whole)
-    if ask(settings.data_dir, "position") is None:
-        done = asyncio.run(_alone(settings, whole, stop, display))
-    else:
-        done = _through_recorder(settings, whole, stop, display)
-    display.end()
+    with Display() as display:
+        watch = _watch(whole, display)
+        if ask(settings.data_dir, "position") is None:
+            done = asyncio.run(_alone(settings, whole, stop, watch))
+        else:
+            done = _through_recorder(settings, whole, stop, watch)
     _summary(done, time.monotonic() - began, as_json)
     if stop.is_set() and not done.get("done"):
         raise Stopped("stopped before the end", hint="run it again; what is recorded already is not recorded twice")
@@ -60,7 +57,7 @@ def backfill(settings: Settings, since: str, until: str | None, as_json: bool) -
         raise LogError("not all could be fetched", hint=str(done.get("problem") or "look at the recorder's log"))
 
 
-def _through_recorder(settings: Settings, whole: Range, stop: threading.Event, display: _Display) -> Mapping[str, Any]:
+def _through_recorder(settings: Settings, whole: Range, stop: threading.Event, watch: Watch) -> Mapping[str, Any]:
     """Let the recorder do it, and look on."""
     ask(settings.data_dir, "backfill", since=whole.since, until=whole.until)
     while True:
@@ -69,11 +66,11 @@ def _through_recorder(settings: Settings, whole: Range, stop: threading.Event, d
             raise LogError("the recorder stopped meanwhile", hint="run it again when the recorder is there")
         if not progress.get("running"):
             return progress
-        display.show(progress)
+        watch(progress)
         stop.wait(_POLL_SECONDS)
 
 
-async def _alone(settings: Settings, whole: Range, stop: threading.Event, display: _Display) -> Mapping[str, Any]:
+async def _alone(settings: Settings, whole: Range, stop: threading.Event, watch: Watch) -> Mapping[str, Any]:
     """Take the log's lock, connect, and fetch."""
     clock = SystemClock()
     connector = HomeAssistantConnector(settings.home_assistant)
@@ -91,7 +88,7 @@ async def _alone(settings: Settings, whole: Range, stop: threading.Event, displa
                     if stop.is_set():
                         fetching.cancel()
                     if task.progress is not None:
-                        display.show(asdict(task.progress))
+                        watch(asdict(task.progress))
                     await asyncio.wait({fetching}, timeout=_POLL_SECONDS)
                 with contextlib.suppress(asyncio.CancelledError):
                     fetching.result()
@@ -102,36 +99,16 @@ async def _alone(settings: Settings, whole: Range, stop: threading.Event, displa
     return {} if task.progress is None else asdict(task.progress)
 
 
-class _Display:
-    """Progress on stderr: one line that changes on a terminal, else a line each 10 s."""
+def _watch(whole: Range, display: Display) -> Callable[[Mapping[str, Any]], None]:
+    """Return what shows how far the recorder, or this process, has come."""
 
-    def __init__(self, whole: Range) -> None:
-        self._whole = whole
-        self._terminal = sys.stderr.isatty()
-        self._began = self._said = time.monotonic()
+    def show(progress: Mapping[str, Any]) -> None:
+        share = (progress.get("upto", 0) - whole.since) / (whole.until - whole.since)
+        note = f"{progress.get('questions', 0):,} questions"
+        rows = progress.get("rows", 0)
+        display.show("recorded", rows, share=min(1.0, max(0.0, share)), unit="new states", note=note)
 
-    def show(self, progress: Mapping[str, Any]) -> None:
-        """Say how far it is."""
-        now = time.monotonic()
-        text = self._text(progress, now - self._began)
-        if self._terminal:
-            sys.stderr.write(f"\r\x1b[K{text[:79]}")
-            sys.stderr.flush()
-        elif now - self._said >= _LINE_SECONDS:
-            self._said = now
-            say(text)
-
-    def end(self) -> None:
-        """Leave the line."""
-        if self._terminal:
-            sys.stderr.write("\r\x1b[K")
-
-    def _text(self, progress: Mapping[str, Any], seconds: float) -> str:
-        share = (progress.get("upto", 0) - self._whole.since) / (self._whole.until - self._whole.since)
-        share = min(1.0, max(0.0, share))
-        rows, questions = progress.get("rows", 0), progress.get("questions", 0)
-        text = f"{share:.0%} of the time, {rows:,} new states, {questions:,} questions"
-        return f"{text}, {seconds / share - seconds:,.0f} s left" if share > 0.01 else text
+    return show
 
 
 def _summary(done: Mapping[str, Any], seconds: float, as_json: bool) -> None:

@@ -13,9 +13,11 @@ from ..storage.files import LockHeld, locked
 from ..storage.log import require_log
 from ..storage.places import place_of
 from ..storage.restore import restore as restore_log
-from .terminal import Display, print_json, print_line, say
+from .terminal import Display, long_work, print_json, print_line, say
 
 __all__ = ["backup", "restore"]
+
+_AGAIN = "run it again: what is there already is not copied twice"
 
 
 def backup(data_dir: Path, destination: str, *, check: bool, as_json: bool) -> None:
@@ -24,7 +26,7 @@ def backup(data_dir: Path, destination: str, *, check: bool, as_json: bool) -> N
     place = place_of(destination)
     began = time.monotonic()
     try:
-        with locked(data_dir / "BACKUP", "homeiq backup"), Display() as display:
+        with locked(data_dir / "BACKUP", "homeiq backup"), long_work(_AGAIN) as display:
             report = back_up(data_dir, place, check=check, watch=_progress("copied", display))
     except LockHeld as error:
         raise LogLocked("another backup is still running", hint=f"wait for it ({error.holder})") from None
@@ -45,7 +47,7 @@ def backup(data_dir: Path, destination: str, *, check: bool, as_json: bool) -> N
 def restore(source: str, data_dir: Path, as_json: bool) -> None:
     """Bring a log back; end with exit code 1 if not all of it came. Raises HomeiqError."""
     place = place_of(source)
-    with Display() as display:
+    with long_work(_AGAIN) as display:
         report = restore_log(place, data_dir, watch=_progress("restored", display))
     if as_json:
         print_json(asdict(report) | {"place": place.shown, "data_dir": str(data_dir)})
@@ -62,10 +64,4 @@ def restore(source: str, data_dir: Path, as_json: bool) -> None:
 
 def _progress(verb: str, display: Display) -> Callable[[int, int], None]:
     """Return what shows how many bytes are done, of how many."""
-
-    def show(done: int, total: int) -> None:
-        rate = done / display.seconds
-        left = (total - done) / rate if rate else 0.0
-        display.line(f"{verb} {done / 1e6:,.0f} of {total / 1e6:,.0f} MB, {rate / 1e6:,.1f} MB/s, {left:,.0f} s left")
-
-    return show
+    return lambda done, total: display.show(verb, done, total=total, unit="MB")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from ..connectors.registry import connector_class, connector_names
 from ..errors import SettingsError
-from ..settings import Settings, load, nearest
+from ..misspelt import names_of, nearest
+from ..settings import Settings, load
+from .logs import hide
 
 __all__ = ["load_settings", "refuse_unknown"]
 
@@ -21,8 +24,23 @@ _log = logging.getLogger(__name__)
 def load_settings(config: Path | None = None, *, data_dir: Path | None = None) -> Settings:
     """Read all settings; see settings.load. Raises SettingsError, for a section or key that nobody knows too."""
     settings = load(config, data_dir=data_dir)
+    hide(_secrets_in(settings))
+    hide(os.environ.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
     refuse_unknown(settings)
     return settings
+
+
+def _secrets_in(value: object) -> Iterator[str]:
+    """Yield all secrets in settings, however deep."""
+    if isinstance(value, SecretStr):
+        secret = value.get_secret_value()
+        yield from (secret, secret.rpartition(":")[2])  # InfluxDB 1.8 has user:password
+    elif isinstance(value, BaseModel):
+        for _, inner in value:
+            yield from _secrets_in(inner)
+    elif isinstance(value, Mapping | list | tuple):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _secrets_in(inner)
 
 
 def refuse_unknown(settings: Settings) -> None:
@@ -49,11 +67,12 @@ def _check(settings: Settings, name: str) -> None:
     if not models and not users:
         raise _unknown(settings, name)
     section = settings.section(name)
-    known = list(dict.fromkeys(key for model in models for key in model.model_fields))
+    known = {key for model in models for key in model.model_fields}
+    named = list(dict.fromkeys(key for model in models for key in names_of(model)))
     for key in section:
         if key not in known and not users:
             variable = settings.place_of(name, key).startswith("HOMEIQ_")
-            names = [f"HOMEIQ_{name}__{each}".upper() for each in known] if variable else known
+            names = [f"HOMEIQ_{name}__{each}".upper() for each in named] if variable else named
             said = settings.place_of(name, key)
             raise SettingsError(f"{said} is not a setting", hint=nearest(said if variable else key, names))
     for model in models:
@@ -85,12 +104,16 @@ def _unknown(settings: Settings, name: str) -> SettingsError:
 
     said = settings.place_of(name)
     known = sorted({*Settings.model_fields, *connector_names(), *normalizer_classes()})
-    return SettingsError(f"{said} is not a setting", hint=nearest(name, known))
+    hint = nearest(name, known)
+    if said.startswith("HOMEIQ_") and hint.endswith("?"):  # say it as it can be copied
+        meant = hint.removeprefix("did you mean ").rstrip("?")
+        hint = f"did you mean {said.replace(f'HOMEIQ_{name}__'.upper(), f'HOMEIQ_{meant}__'.upper(), 1)}?"
+    return SettingsError(f"{said} is not a setting", hint=hint)
 
 
 def _validate(settings: Settings, name: str, model: type[BaseModel], section: Mapping[str, Any]) -> None:
     try:
-        model.model_validate(dict(section))
+        hide(_secrets_in(model.model_validate(dict(section))))
     except ValidationError as error:
         first = error.errors()[0]
         path = [str(part) for part in first["loc"]]

@@ -7,7 +7,9 @@ import os
 import shlex
 import socket
 import sys
+import threading
 import time
+import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ from ..storage.log import log_folder
 from .record import follow_command
 from .terminal import print_line, say
 
-__all__ = ["QUERIES", "demo"]
+__all__ = ["QUERIES", "demo", "opens_browser"]
 
 _BEFORE = 7 * DAY
 _NOT_INHERITED = ("HOMEIQ_", "HOME_ASSISTANT_", "INFLUXDB_")
@@ -121,6 +123,7 @@ def _http() -> HttpSettings:
 async def _show(recorder: Recorder, seconds: float | None) -> None:
     """Show live counters until the time is over."""
     began = time.monotonic()
+    page = _Page(recorder)
 
     def left() -> float:
         return float("inf") if seconds is None else seconds - (time.monotonic() - began)
@@ -129,10 +132,35 @@ async def _show(recorder: Recorder, seconds: float | None) -> None:
     await asyncio.sleep(min(1.5, left()))  # until both processes have said that they began
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while left() > 0:
+            page.tell()
             if console.is_terminal:
                 live.update(_counters(recorder, time.monotonic() - began), refresh=True)
             await asyncio.sleep(max(0.0, min(0.5, left())))
     recorder.stop()
+
+
+class _Page:
+    """Tells where the status page is, once it can be opened; opens it where somebody sits before a screen."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._told = False
+
+    def tell(self) -> None:
+        """Tell it, if it has not been told yet."""
+        url = self._recorder.health.http["url"]
+        if self._told or not url:
+            return
+        self._told = True
+        say(f"the status page: {url}/")
+        if opens_browser(os.environ, terminal=sys.stderr.isatty()):
+            threading.Thread(target=webbrowser.open, args=(f"{url}/",), daemon=True).start()  # it may wait
+
+
+def opens_browser(environment: Mapping[str, str], *, terminal: bool) -> bool:
+    """Tell whether a browser may be opened: somebody looks at a terminal, and has a screen; never in CI."""
+    screen = sys.platform == "darwin" or any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    return terminal and screen and not environment.get("CI")
 
 
 def _counters(recorder: Recorder, seconds: float) -> Table:

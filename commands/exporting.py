@@ -19,7 +19,7 @@ from ..replayer.replay import home_zone
 from ..storage.log import require_log
 from ..storage.reader import LogReader
 from ..storage.record import BLANKS, Record
-from .terminal import say
+from .terminal import Display, long_work, say
 from .times import parse_time
 
 __all__ = ["ExportOptions", "export"]
@@ -47,8 +47,9 @@ def export(data_dir: Path, options: ExportOptions) -> None:
     if options.form == "parquet" and options.output == "-" and sys.stdout.isatty():
         raise UsageError("Parquet is nothing for a terminal", hint="name a file with --output")
     count = 0
-    with _output(options.output) as file:
-        lists = _wanted(data_dir, options)
+    again = "run it again" if options.output == "-" else f"{options.output} is as it was before; run it again"
+    with long_work(again) as display, _output(options.output) as file:
+        lists = _wanted(data_dir, options, display)
         if options.form == "parquet":
             count = _write_parquet(lists, file)
         else:
@@ -59,13 +60,17 @@ def export(data_dir: Path, options: ExportOptions) -> None:
         say(f"exported {count:,} records into {options.output}")
 
 
-def _wanted(data_dir: Path, options: ExportOptions) -> Iterator[list[Record]]:
+def _wanted(data_dir: Path, options: ExportOptions, display: Display) -> Iterator[list[Record]]:
     zone, now = home_zone(data_dir), SystemClock().now()
     start = parse_time(options.since, zone, now, "--since")
     end = parse_time(options.until, zone, now, "--until")
     entity = re.compile(fnmatch.translate(options.entity)) if options.entity else None
     reader = LogReader(data_dir)
-    for records in reader.read(reader.end()):
+    begin, end_seq = reader.next_seq, reader.end()
+    quiet = options.output == "-" and sys.stdout.isatty()  # progress would lie among what is read
+    for records in reader.read(end_seq):
+        if not quiet:
+            display.show("read", records[-1].seq - begin + 1, total=end_seq)
         found = [
             record
             for record in records
@@ -80,7 +85,9 @@ def _wanted(data_dir: Path, options: ExportOptions) -> Iterator[list[Record]]:
             yield found
     if reader.missing:
         ranges = ", ".join(f"{first} to {last}" for first, last in reader.missing)
-        raise LogCorrupt(f"the records {ranges} are missing from the log", place=str(data_dir))
+        raise LogCorrupt(
+            f"the records {ranges} are missing from the log", hint="homeiq verify says why", place=str(data_dir)
+        )
 
 
 def _write_parquet(lists: Iterator[list[Record]], file: IO[bytes]) -> int:

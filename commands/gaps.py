@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..replayer.replay import home_zone
 from ..storage.gaps import MISSING, SENTENCES, GapReason
 from ..storage.log import require_log
 from ..storage.sql import query
+from .lengths import length_text
 from .tables import print_table
 from .terminal import print_json, print_line
 from .times import parse_time
@@ -62,7 +63,7 @@ def _total(source: str, rows: Sequence[Row]) -> dict[str, Any]:
 
 def _sentence(total: Mapping[str, Any]) -> str:
     count = f"{total['gaps']:,} {'gap' if total['gaps'] == 1 else 'gaps'}"
-    facts = [f"{total['source']}: {count}, {_length(total['seconds'])} in all"]
+    facts = [f"{total['source']}: {count}, {length_text(total['seconds'])} in all"]
     for key, words in (("closed", "closed"), ("partly_closed", "closed in part"), ("lasting", "still lasts")):
         if total[key]:
             facts.append(f"{total[key]:,} {words}")
@@ -84,7 +85,7 @@ def _shown(row: Row, now: datetime) -> dict[str, str]:
         "source": row["source"],
         "start": _moment(row["start"]),
         "end": "lasts" if end is None else _moment(end),
-        "length": _length(seconds),
+        "length": length_text(seconds),
         "why": SENTENCES[GapReason(row["reason"])],
         "closed": _closed(row),
     }
@@ -111,14 +112,3 @@ def _plain(row: Row) -> dict[str, Any]:
 
 def _moment(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds")[:-6]
-
-
-def _length(seconds: float) -> str:
-    """Return a length of time as people say it, in two units at most."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    whole = timedelta(seconds=round(seconds))
-    hours, minutes, rest = whole.seconds // 3600, whole.seconds // 60 % 60, whole.seconds % 60
-    if whole.days:
-        return f"{whole.days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -23,7 +21,7 @@ from ..storage.record import HOUSEKEEPING, Event
 from ..storage.spool import Bad, Spool
 from .import_files import ndjson_events, parquet_events
 from .import_sink import MOST_BYTES, Sink, open_sink
-from .terminal import Display, print_json, print_line
+from .terminal import Display, print_json, print_line, stop_on_signals
 
 __all__ = ["import_home_assistant", "import_ndjson", "import_parquet"]
 
@@ -60,11 +58,9 @@ class _Import:
         self.name = name
         self.now = SystemClock().now()
         self.done = _Done()
-        self.stop = threading.Event()
+        self.stop = stop_on_signals()
         self.display = Display()
         self._began = time.monotonic()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.stop.set())
         data_dir.mkdir(parents=True, exist_ok=True)
         os.environ.setdefault("SQLITE_TMPDIR", str(data_dir))  # /tmp is often held in memory
 
@@ -80,7 +76,7 @@ class _Import:
             if len(batch) >= _AT_ONCE:
                 spool.add(batch)
                 batch = []
-                self.display.show(f"read {spool.count:,}", share)
+                self.display.show("read", spool.count, share=share, unit="events")
         spool.add(batch)
 
     def take(self, events: Iterable[Event | Bad], tell: New, total: int, *, own_words: bool) -> None:
@@ -89,7 +85,7 @@ class _Import:
             try:
                 self._append(self._new(events, tell, own_words), sink, total)
             finally:
-                self.display.end()
+                self.display.clear()
 
     def _append(self, events: Iterator[Event], sink: Sink, total: int) -> None:
         batch: list[Event] = []
@@ -102,7 +98,7 @@ class _Import:
                 self.done.new += len(batch)
                 batch, size = [], 0
                 self.check()
-                self.display.show(f"{self.done.new:,} new of {self.done.read:,}", self.done.read / max(total, 1))
+                self.display.show("imported", self.done.read, total=total, unit="events", note=f"{self.done.new:,} new")
         if batch:
             sink.append(batch)
             self.done.new += len(batch)
@@ -129,7 +125,7 @@ class _Import:
     def check(self) -> None:
         """Raise Stopped where Ctrl-C was pressed."""
         if self.stop.is_set():
-            self.display.end()
+            self.display.clear()
             raise Stopped(
                 f"stopped before the end, {self.done.new:,} records were imported",
                 hint="run it again; what is recorded already is not recorded twice",
@@ -167,7 +163,7 @@ def import_home_assistant(data_dir: Path, path: Path, as_json: bool) -> None:
         total = 0
         for total in database.prepare():
             run.check()
-            run.display.show(f"{total:,} rows put in order", 0.0)
+            run.display.show("put in order", total, unit="rows")
         run.take(database.events(run.now), new_of_home_assistant(Held(data_dir)), total, own_words=False)
     run.finish(as_json)
 

@@ -36,11 +36,12 @@ from ..storage.tail import lines_of
 from ..storage.view import LogView
 from ..verbatim import loads
 from .proof import example_text
-from .terminal import print_json, print_line
+from .terminal import long_work, print_json, print_line
 from .times import parse_time
 
 __all__ = ["Trial", "try_out"]
 
+_EACH = 10
 _MOST = 50_000
 """So many records are looked at."""
 
@@ -90,8 +91,11 @@ def try_out(settings: Settings, trial: Trial) -> None:
         home, records = _of_file(trial.events, today, after)
     outcome = _Outcome(after.name)
     chosen = (record for record in records if not trial.entity or fnmatchcase(record.entity_id or "", trial.entity))
-    for record in islice(chosen, _MOST):
-        _look(record, (before, after), home, outcome, trial.limit)
+    with long_work("nothing was changed; run it again, or try less by --since") as display:
+        for record in islice(chosen, _MOST):
+            _look(record, (before, after), home, outcome, trial.limit)
+            if outcome.records % _EACH == 0:
+                display.show("tried", outcome.records, unit="events")
     outcome.shown.sort(key=lambda shown: (shown.record.time, shown.record.seq))
     if trial.as_json:
         print_json(_as_json(outcome))
@@ -179,7 +183,7 @@ def _read(file: Path) -> Iterable[Record]:
             return [decode(line) for line in lines_of(content)]
         events = events_of(content, "live", SystemClock().now())
     except OSError as error:
-        raise UsageError(f"{file} cannot be read ({error.strerror})") from None
+        raise UsageError(f"{file} cannot be read ({error.strerror})", hint="check --events") from None
     except (LogCorrupt, Refused) as error:
         raise UsageError(f"{file} does not hold events ({error})", hint="one JSON object a line") from None
     except TooManyEvents:

@@ -14,17 +14,18 @@ from ..replayer.audit import Difference, Findings, audit, plan
 from ..replayer.scope import Scope
 from ..settings import Settings
 from ..storage.log import require_log
-from .terminal import Display, print_json, print_line
+from .terminal import Display, long_work, print_json, print_line
 
 __all__ = ["example_text", "prove", "show_plan"]
 
 _SHOWN_FIELDS = 6
+_AGAIN = "nothing was changed; run it again, or compare less with --since"
 
 
 def show_plan(settings: Settings, scope: Scope, *, to: str = "", as_json: bool) -> None:
     """Print what a replay would change. Raises HomeiqError."""
     require_log(settings.data_dir)
-    with Display() as display:
+    with long_work(_AGAIN) as display:
         findings = plan(settings, scope, to=to, watch=lambda so_far: _show(so_far, display))
     if as_json:
         print_json(_as_json(findings))
@@ -39,7 +40,7 @@ def show_plan(settings: Settings, scope: Scope, *, to: str = "", as_json: bool) 
 def prove(settings: Settings, scope: Scope, *, to: str = "", as_json: bool) -> None:
     """Print whether the target equals f(log); end with exit code 1 if it does not. Raises HomeiqError."""
     require_log(settings.data_dir)
-    with Display() as display:
+    with long_work(_AGAIN) as display:
         findings = audit(settings, scope, to=to, watch=lambda so_far: _show(so_far, display))
     if as_json:
         print_json(_as_json(findings))
@@ -69,9 +70,7 @@ def _verdict(findings: Findings) -> str:
 
 
 def _show(findings: Findings, display: Display) -> None:
-    done, total = findings.windows_done, findings.windows
-    left = display.seconds / done * (total - done) if done else 0.0
-    display.line(f"compared {done}/{total} windows, {left:,.0f} s left")
+    display.show("compared", findings.windows_done, total=findings.windows, unit="windows")
 
 
 def _as_json(findings: Findings) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ..errors import SettingsError
 from ..recorder.companion import Companion
 from ..recorder.daemon import Recorder, Watcher
 from ..settings import Settings
+from .logs import log_options
 
 __all__ = ["follow_command", "followers_of", "record", "run", "run_recorder", "upkeep_command"]
 
@@ -60,7 +61,7 @@ def upkeep_command(data_dir: Path, config: Path | None) -> list[str]:
 
 
 def _homeiq(data_dir: Path, config: Path | None) -> list[str]:
-    command = [sys.executable, "-m", "homeiq", "--data-dir", str(data_dir)]
+    command = [sys.executable, "-m", "homeiq", *log_options(), "--data-dir", str(data_dir)]
     return command if config is None else [*command, "--config", str(config)]
 
 

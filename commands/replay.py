@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from ..clock import SystemClock
-from ..errors import UsageError
+from ..errors import Stopped, UsageError
 from ..replayer.normalizers.registry import normalizers_of, problems_of
 from ..replayer.replay import Progress as ReplayProgress
 from ..replayer.replay import follow as follow_log
@@ -25,13 +20,14 @@ from ..replayer.scope import Scope
 from ..settings import Settings
 from ..storage.log import require_log
 from .proof import prove
-from .terminal import print_json, print_line, say
+from .publishing import Publisher
+from .terminal import Display, print_json, print_line, say, stop_on_signals
 from .times import parse_time
 
 __all__ = ["ReplayOptions", "follow", "replay"]
 
-_LINE_SECONDS = 10.0
 _PARENT_SECONDS = 1.0
+_AGAIN = "run it again: what is in the target already is compared, and not written twice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +59,18 @@ def replay(settings: Settings, options: ReplayOptions) -> None:
     """Replay a range, and say how it goes. Raises HomeiqError."""
     require_log(settings.data_dir)
     scope = options.scope(settings.data_dir)
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     began = time.monotonic()
     if options.jobs is not None:
         settings = settings.model_copy(update={"replay": settings.replay.model_copy(update={"jobs": options.jobs})})
     if options.into is not None:
         settings = _with_bucket(settings, options.into)
-    with _Display(sys.stderr.isatty()) as display:
+    with Display() as display:
+        watch = _watch(display, stop)
         if options.output is not None:
-            done = replay_to_output(settings, options.output, scope.since, scope.until, watch=display.show)
+            done = replay_to_output(settings, options.output, scope.since, scope.until, watch=watch)
         else:
-            done = replay_range(settings, scope, to=options.target, adopt=options.adopt, stop=stop, watch=display.show)
+            done = replay_range(settings, scope, to=options.target, adopt=options.adopt, stop=stop, watch=watch)
     _summary(done, time.monotonic() - began, options.as_json, to_stdout=options.output != "-")
     problems = problems_of(normalizers_of(settings))
     if done.counts.failed:
@@ -131,59 +128,33 @@ def _summary(done: ReplayProgress, seconds: float, as_json: bool, *, to_stdout: 
         say(f"  {counts.refused:,} points were refused by the target and set aside in the ledger")
 
 
-class _Display:
-    """Progress on stderr: a bar on a terminal, else a line every 10 s."""
+def _watch(display: Display, stop: threading.Event) -> Callable[[ReplayProgress], None]:
+    """Return what shows how far it is, and ends it where Ctrl-C was pressed."""
 
-    def __init__(self, terminal: bool) -> None:
-        self._progress: Progress | None = None
-        if terminal:
-            self._progress = Progress(
-                BarColumn(bar_width=12),
-                TextColumn("{task.fields[facts]}"),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._task = self._progress.add_task("replaying", total=None, facts="")
-        self._began = self._said = time.monotonic()
-
-    def __enter__(self) -> _Display:
-        if self._progress:
-            self._progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._progress:
-            self._progress.stop()
-
-    def show(self, progress: ReplayProgress) -> None:
-        now = time.monotonic()
-        facts = self._facts(progress, now - self._began)
-        if self._progress:
-            total = progress.events or None
-            self._progress.update(self._task, total=total, completed=progress.counts.events, facts=facts)
-        elif now - self._said >= _LINE_SECONDS:
-            self._said = now
-            say(facts)
-
-    @staticmethod
-    def _facts(progress: ReplayProgress, seconds: float) -> str:
+    def show(progress: ReplayProgress) -> None:
         counts = progress.counts
-        rate = counts.events / seconds if seconds > 0 else 0.0
-        text = f"{counts.events:,} events {counts.points:,} points {rate:,.0f}/s"
-        if progress.events and rate:
-            text += f" {max(0, progress.events - counts.events) / rate:,.0f} s left"
-        text += f" {progress.windows_done}/{progress.windows} windows"
-        if progress.by_follower:
-            text += " (by the running follower)"
-        return f"{text}; waiting: {progress.problem}" if progress.problem else text
+        notes = [f"{counts.points:,} points", f"{progress.windows_done:,}/{progress.windows:,} windows"]
+        notes += ["by the running follower"] if progress.by_follower else []
+        notes += [f"waiting: {progress.problem}"] if progress.problem else []
+        share = progress.windows_done / progress.windows if progress.windows else 0.0
+        total = progress.events
+        display.show("replayed", counts.events, total=total, share=share, unit="events", note=", ".join(notes))
+        if stop.is_set() and not progress.by_follower:
+            raise Stopped("stopped before the end", hint=_AGAIN)
+
+    return show
 
 
-def follow(settings: Settings, target: str, parent: int | None) -> None:
-    """Follow the log into one target until SIGTERM, SIGINT, or the end of the process `parent`. Raises HomeiqError."""
-    stop = _stop_on_signals()
+def follow(settings: Settings, config: Path | None, target: str, parent: int | None) -> None:
+    """Follow the log into one target until SIGTERM, SIGINT, or the end of the process `parent`. Raises HomeiqError.
+
+    Meanwhile what the status page shows of log, ledger and target is published.
+    """
+    stop = stop_on_signals()
     if parent is not None:
         threading.Thread(target=_watch_parent, args=(parent, stop), daemon=True).start()
-    follow_log(settings, stop, to=target)
+    with Publisher(settings, config, target, SystemClock()) as publisher:
+        follow_log(settings, stop, to=target, begun=publisher.begin)
 
 
 def _watch_parent(parent: int, stop: threading.Event) -> None:
@@ -191,17 +162,3 @@ def _watch_parent(parent: int, stop: threading.Event) -> None:
     while os.getppid() == parent:
         time.sleep(_PARENT_SECONDS)
     stop.set()
-
-
-def _stop_on_signals() -> threading.Event:
-    stop = threading.Event()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)
-    signal.pthread_sigmask(
-        signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT}
-    )  # a recorder starts us with them blocked
-    return stop

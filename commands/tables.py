@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -25,10 +26,17 @@ _MOST_ROWS = 1_000
 def print_table(table: pa.Table, form: str, parquet: Path | None) -> None:
     """Print a result (`form`: table, csv or json), or write it to a Parquet file. Raises UsageError."""
     if parquet is not None:
+        beside = parquet.with_name(f"{parquet.name}.{os.getpid()}.tmp")
         try:
-            pq.write_table(table, parquet, compression="zstd")
+            pq.write_table(table, beside, compression="zstd")
+            beside.replace(parquet)
         except OSError as error:
-            raise UsageError(f"{parquet} cannot be written: {error.strerror or error}") from None
+            reason = error.strerror or error
+            raise UsageError(
+                f"{parquet} cannot be written ({reason})", hint="name another file with --parquet"
+            ) from None
+        finally:
+            beside.unlink(missing_ok=True)
     elif form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(table.column_names)

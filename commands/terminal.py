@@ -1,19 +1,46 @@
-"""What a person reads: log lines and errors on stderr, results on stdout."""
+"""What a person reads: progress and errors on stderr, results on stdout."""
 
 from __future__ import annotations
 
 import logging
+import shutil
+import signal
 import sys
+import threading
 import time
-from typing import NoReturn, TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
 
 import orjson
 
-__all__ = ["Display", "fail", "print_json", "print_line", "set_up_logging", "say"]
+from ..errors import Stopped
+from .lengths import length_text
+from .logs import on_line, write
+
+__all__ = ["Display", "fail", "long_work", "print_json", "print_line", "progress_text", "say", "stop_on_signals"]
 
 
 _LINE_SECONDS = 10.0
 _TERMINAL_SECONDS = 0.1
+_LEAST_SHARE = 0.01
+"""Before so much is done, nothing is said of the time that is left: it would be a guess."""
+
+
+def progress_text(what: str, done: float, seconds: float, *, total: float = 0.0, share: float = 0.0, unit: str) -> str:
+    """Return how far something is after so many seconds: how much of how much, how fast, and how long it takes still.
+
+    `total` and `share` (0 … 1) are 0 where they are not known; `unit` MB: `done` and `total` are in bytes.
+    """
+    scale = 1e6 if unit == "MB" else 1.0
+    share = min(1.0, done / total if total else share)
+    amount = f"{done / scale:,.0f}" + (f"/{total / scale:,.0f}" if total else "")
+    rate = done / scale / seconds
+    text = f"{what} {amount} {unit}, {rate:,.{0 if rate >= 10 else 1}f}/s"
+    if share > 0:
+        text = f"{share:.0%} {text}"
+    return f"{text}, {length_text(seconds / share - seconds)} left" if share >= _LEAST_SHARE else text
 
 
 class Display:
@@ -22,32 +49,37 @@ class Display:
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._began = self._said = time.monotonic()
+        self._shown = False
 
     @property
     def seconds(self) -> float:
         """How long the work has taken so far: more than 0."""
         return max(1e-6, time.monotonic() - self._began)
 
-    def show(self, what: str, share: float) -> None:
-        """Say how far it is; `share` is 0 … 1, 0 where that is not known."""
-        seconds = self.seconds
-        self.line(f"{share:.0%}, {what}, {seconds / share - seconds:,.0f} s left" if share > 0.01 else what)
-
-    def line(self, text: str) -> None:
-        """Say it, unless something was said a moment ago."""
+    def show(
+        self, what: str, done: float, *, total: float = 0.0, share: float = 0.0, unit: str = "records", note: str = ""
+    ) -> None:
+        """Say how far it is, unless something was said a moment ago; see progress_text. `note` goes behind it."""
         now = time.monotonic()
         if now - self._said < (_TERMINAL_SECONDS if self._terminal else _LINE_SECONDS):
             return
         self._said = now
-        if self._terminal:
-            sys.stderr.write(f"\r\x1b[K{text[:79]}")
-            sys.stderr.flush()
-        else:
-            say(text)
+        text = progress_text(what, done, self.seconds, total=total, share=share, unit=unit)
+        self._say(f"{text}; {note}" if note else text)
 
-    def end(self) -> None:
-        """Leave the line."""
-        if self._terminal:
+    def _say(self, text: str) -> None:
+        if not self._terminal:
+            say(text)
+            return
+        on_line(self.clear)
+        self._shown = True
+        sys.stderr.write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}")
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Take the line off the terminal; it comes again with the next progress."""
+        if self._shown:
+            self._shown = False
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 
@@ -55,50 +87,58 @@ class Display:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.end()
+        self.clear()
+        on_line(None)
 
 
-class _Format(logging.Formatter):
-    """One line for an event of note: the time in local time, and how bad it is where it is."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        prefix = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        text = f"{self.formatTime(record, '%Y-%m-%d %H:%M:%S')} {prefix}{record.getMessage()}"
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
-        return text
-
-
-class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to what stderr is at the moment: while a live display runs, it prints above itself what is written there."""
-
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:  # type: ignore[override]
-        return sys.stderr
+@contextmanager
+def long_work(hint: str) -> Iterator[Display]:
+    """Show progress; Ctrl-C and SIGTERM end the work where it is, as Stopped, whose hint says how it goes on."""
+    with Display() as display, _interruptible():
+        try:
+            yield display
+        except KeyboardInterrupt:
+            raise Stopped("stopped before the end", hint=hint) from None
 
 
-def set_up_logging(verbose: bool) -> None:
-    """Send our own log lines to stderr, and of the libraries only what is wrong."""
-    handler = _Stderr()
-    handler.setFormatter(_Format())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a job that is not begun twice is in order
-    logging.getLogger("homeiq").setLevel(logging.DEBUG if verbose else logging.INFO)
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM do as Ctrl-C does, whatever either did before; who has started us to ignore Ctrl-C still has it so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [one for one in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(one) != signal.SIG_IGN]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def stop_on_signals() -> threading.Event:
+    """Return what SIGTERM and Ctrl-C set from now on: for work that must not be left in the middle of a step."""
+    stop = threading.Event()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    numbers = {signal.SIGTERM, signal.SIGINT}
+    for number in numbers:
+        signal.signal(number, handle)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)  # a recorder starts its companions with them blocked
+    return stop
 
 
 def fail(sentence: str, code: int) -> NoReturn:
     """Say what went wrong, and end."""
-    sys.stderr.write(f"homeiq: {sentence}\n")
+    write(f"homeiq: {sentence}", logging.ERROR)
     raise SystemExit(code)
 
 
 def say(sentence: str) -> None:
     """Say something to the person at the terminal that is not the result."""
-    sys.stderr.write(f"{sentence}\n")
-    sys.stderr.flush()
+    write(sentence)
 
 
 def print_line(text: str) -> None:

@@ -26,10 +26,13 @@ from ..storage.gaps import RECORDER
 from ..storage.log import require_log
 from ..storage.record import housekeeping_event
 from .import_sink import Sink, open_sink
-from .terminal import print_json, print_line
+from .terminal import Display, long_work, print_json, print_line
 from .times import parse_time
 
 __all__ = ["compact", "forget"]
+
+_AGAIN = "the log is whole; run it again: what is done already stays"
+_FORGET_AGAIN = "some of it may be in the log still; run it again"
 
 _ENOUGH = 8
 """In the background small segments are merged once there are so many, or as much as one segment takes."""
@@ -44,11 +47,12 @@ def compact(settings: Settings, *, as_json: bool, background: bool) -> None:
     require_log(data_dir)
     if background:
         _step_back()
-    with open_sink(data_dir, threading.Event(), "homeiq compact") as sink:
+    with long_work(_AGAIN) as display, open_sink(data_dir, threading.Event(), "homeiq compact") as sink:
+        watch = _watch(display)
         if not background:
             sink.rotate()
-        sealed, merged = compact_log(data_dir, least=_ENOUGH if background else 2)
-        gone = expire(data_dir, rules_of(settings.retention), SystemClock().now(), _noting(sink))
+        sealed, merged = compact_log(data_dir, least=_ENOUGH if background else 2, watch=watch)
+        gone = expire(data_dir, rules_of(settings.retention), SystemClock().now(), _noting(sink), watch=watch)
     if as_json:
         names = {"sealed": [str(name.path) for name in sealed], "merged": [str(name.path) for name in merged]}
         print_json({**names, "expired": asdict(gone)})
@@ -73,6 +77,10 @@ _IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "armv7l": 314, "armv6l": 314}
 _IDLE = 3 << 13
 
 
+def _watch(display: Display) -> Callable[[str, int, int], None]:
+    return lambda what, done, total: display.show(what, done, total=total)
+
+
 def _noting(sink: Sink) -> Callable[[str, Mapping[str, Any]], None]:
     def note(what: str, facts: Mapping[str, Any]) -> None:
         sink.append([housekeeping_event(SystemClock().now(), RECORDER, what, **facts)])
@@ -92,12 +100,13 @@ def forget(settings: Settings, entity: str, since: str | None, until: str | None
     start, end = parse_time(since, zone, now, "--since"), parse_time(until, zone, now, "--until")
     if start is not None and end is not None and start >= end:
         raise UsageError("--since is not before --until")
-    found = _found(data_dir, entity, start, end)
+    with long_work("nothing was forgotten") as display:
+        found = _found(data_dir, entity, start, end, display)
     if not yes:
         _confirm(found, entity, start, end)
-    with open_sink(data_dir, threading.Event(), "homeiq forget") as sink:
+    with long_work(_FORGET_AGAIN) as display, open_sink(data_dir, threading.Event(), "homeiq forget") as sink:
         sink.rotate()
-        gone = forget_records(data_dir, lambda name: fnmatchcase(name, entity), start, end)
+        gone = forget_records(data_dir, lambda name: fnmatchcase(name, entity), start, end, watch=_watch(display))
         facts = {"entity": entity, "since": start, "until": end, "records": gone.records}
         _noting(sink)("forgotten", facts)
         sink.forget(lambda name: fnmatchcase(name, entity))
@@ -115,13 +124,17 @@ def forget(settings: Settings, entity: str, since: str | None, until: str | None
         print_line(f"{quarantined:,} files in {data_dir / 'quarantine'} were not looked into: delete them if need be")
 
 
-def _found(data_dir: Path, entity: str, since: int | None, until: int | None) -> dict[str, int]:
+def _found(data_dir: Path, entity: str, since: int | None, until: int | None, display: Display) -> dict[str, int]:
     """Return the entities that are meant, and how many records each has."""
     from ..storage.reader import times_of
     from ..storage.view import LogView
 
     found: dict[str, int] = {}
-    for table in LogView(data_dir).scan(["entity_id", "time"], start=since, end=until):
+    view = LogView(data_dir)
+    done = 0
+    for table in view.scan(["entity_id", "time"], start=since, end=until):
+        done += table.num_rows
+        display.show("looked through", done, total=view.last_seq)
         for name, _ in times_of(table):
             if fnmatchcase(name, entity):
                 found[name] = found.get(name, 0) + 1

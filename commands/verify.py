@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..storage.verify import Verification, verify
-from .terminal import Display, print_json, print_line
+from .terminal import long_work, print_json, print_line
 
 __all__ = ["verify_log"]
 
@@ -15,8 +15,8 @@ __all__ = ["verify_log"]
 def verify_log(data_dir: Path, as_json: bool) -> None:
     """Print whether the log is whole; end with exit code 1 if it is not. Raises LogError."""
     began = time.monotonic()
-    with Display() as display:
-        found = verify(data_dir, lambda so_far: display.line(_progress(so_far, display.seconds)))
+    with long_work("nothing was changed; run it again") as display:
+        found = verify(data_dir, lambda far: display.show("verified", far.records, total=far.total))
     seconds = time.monotonic() - began
     if as_json:
         print_json(asdict(found) | {"seconds": round(seconds, 3)})
@@ -35,9 +35,3 @@ def _verdict(found: Verification, seconds: float) -> str:
         f"{found.segments:,} segments and {found.tails:,} tails, {found.bytes / 1e6:,.1f} MB, in {seconds:,.1f} s"
     )
     return f"{what}: {len(found.findings):,} findings" if found.findings else f"the log is whole: {what}"
-
-
-def _progress(found: Verification, seconds: float) -> str:
-    rate = found.records / seconds
-    left = max(0, found.total - found.records) / rate if rate else 0.0
-    return f"verified {found.records:,}/{found.total:,} records, {rate:,.0f}/s, {left:,.0f} s left"

@@ -10,6 +10,7 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import Field, SecretStr
 
+from .base import PROVIDER
 from .exchange import Request, Secrets
 from .place import PlacePoller, PlaceSettings
 
@@ -21,7 +22,7 @@ _CURRENT: Final = "us_aqi,european_aqi,pm2_5,pm10,ozone,nitrogen_dioxide,sulphur
 class AirQualitySettings(PlaceSettings):
     """Section `air_quality`."""
 
-    provider: Literal["open_meteo", "airnow"] | None = None
+    provider: Literal["open_meteo", "airnow"] | None = Field(default=None, description=PROVIDER)
     api_key: SecretStr = Field(default=SecretStr(""), description="AirNow's key, or Open-Meteo's of customers")
     interval_minutes: float = Field(default=60, ge=10, le=1_440, description="minutes between two polls")
 

@@ -24,6 +24,7 @@ __all__ = [
     "Listener",
     "Missing",
     "Names",
+    "PROVIDER",
     "Poller",
     "PollerSettings",
 ]
@@ -113,10 +114,14 @@ class Connector(ABC):
         return 0.0
 
 
+PROVIDER: Final = "whom to ask; nobody is asked before it is named"
+"""What a provider is, for those that say which there are."""
+
+
 class PollerSettings(ConnectorSettings):
     """What each poller has. Before `provider` is named, nobody is asked."""
 
-    provider: str | None = Field(default=None, description="whom to ask; nobody is asked before it is named")
+    provider: str | None = Field(default=None, description=PROVIDER)
     url: HttpUrl = Field(default="", description="another address of the provider's service, such as a proxy of yours")
 
 

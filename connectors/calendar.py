@@ -14,7 +14,7 @@ from pydantic import Field
 
 from ..clock import SECOND
 from ..errors import SourceRefused
-from .base import Asking, Missing, Names, Poller, PollerSettings
+from .base import PROVIDER, Asking, Missing, Names, Poller, PollerSettings
 from .exchange import Answer, Request, Secrets
 from .place import zone_of
 
@@ -27,7 +27,7 @@ CalendarId = Annotated[str, Field(pattern=r"^calendar\.[a-z0-9_]+$")]
 class CalendarSettings(PollerSettings):
     """Section `calendar`."""
 
-    provider: Literal["home_assistant"] | None = None
+    provider: Literal["home_assistant"] | None = Field(default=None, description=PROVIDER)
     calendars: Annotated[tuple[CalendarId, ...], Names] = Field(
         default=(), description="entity ids; by default all that there are"
     )
@@ -71,7 +71,9 @@ class CalendarConnector(Poller[CalendarSettings]):
             if found is None:
                 ask.record(request, answer)
                 ask.checked(answer)
-                raise SourceRefused("home_assistant answers, but not with its calendars")
+                raise SourceRefused(
+                    "home_assistant answers, but not with its calendars", hint="does Home Assistant show any?"
+                )
             calendars = found
         await ask.each([(self._events_of(calendar), calendar) for calendar in calendars])
 

@@ -15,7 +15,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from ..clock import SECOND
 from ..errors import SourceRefused, TokenRefused
-from .base import Asking, Poller, PollerSettings
+from .base import PROVIDER, Asking, Poller, PollerSettings
 from .exchange import Answer, Request, Secrets
 
 __all__ = ["CONNECTOR", "CarbonIntensityConnector", "CarbonIntensitySettings"]
@@ -29,18 +29,19 @@ _SIGNAL: Final = "co2_moer"
 class CarbonIntensitySettings(PollerSettings):
     """Section `carbon_intensity`."""
 
-    provider: Literal["uk", "watttime"] | None = None
+    provider: Literal["uk", "watttime"] | None = Field(default=None, description=PROVIDER)
     region: str = Field(
         default="",
         pattern=r"^[A-Za-z0-9_-]{0,60}$",
+        json_schema_extra={"type": ["string", "integer"]},
         description="WattTime's region, such as CAISO_NORTH; of the UK the number of a region, 1 to 17, else all of it",
     )
     postcode: str = Field(
         default="", pattern=r"^[A-Za-z0-9]{0,4}$", description="in the UK: the outward part of a postcode, instead"
     )
     forecast_hours: Literal[24, 48] = Field(default=48, description="how far ahead to ask")
-    username: SecretStr = Field(default=SecretStr(""), description="WattTime's")
-    password: SecretStr = Field(default=SecretStr(""), description="WattTime's")
+    username: SecretStr = Field(default=SecretStr(""), description="the name of your account at WattTime")
+    password: SecretStr = Field(default=SecretStr(""), description="its password")
     interval_minutes: float | None = Field(
         default=None, ge=5, le=1_440, description="minutes between two polls; by default 30, WattTime's 15"
     )
@@ -154,7 +155,10 @@ def _token_in(answer: Answer) -> str:
         content = None
     token = content.get("token") if isinstance(content, dict) else None
     if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
-        raise SourceRefused("watttime answers the login without a token")
+        raise SourceRefused(
+            "watttime answers the login without a token",
+            hint="check carbon_intensity.username and carbon_intensity.password",
+        )
     return token
 
 

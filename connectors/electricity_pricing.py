@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr
 
 from ..clock import SECOND
-from .base import Poller, PollerSettings
+from .base import PROVIDER, Poller, PollerSettings
 from .exchange import Request, Secrets
 
 __all__ = ["CONNECTOR", "ElectricityPricingConnector", "ElectricityPricingSettings"]
@@ -33,7 +33,7 @@ TIBBER_QUERY: Final = (
 class ElectricityPricingSettings(PollerSettings):
     """Section `electricity_pricing`."""
 
-    provider: Literal["awattar", "energy_charts", "tibber"] | None = None
+    provider: Literal["awattar", "energy_charts", "tibber"] | None = Field(default=None, description=PROVIDER)
     country: Literal["DE", "AT"] = Field(default="DE", description="aWATTar's market")
     zone: str = Field(
         default="DE-LU", pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,19}$", description="Energy-Charts' bidding zone"

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from .base import Asking, Names, Poller, PollerSettings
+from .base import PROVIDER, Asking, Names, Poller, PollerSettings
 from .exchange import Request, Secrets
 
 __all__ = ["CONNECTOR", "SmartMeterConnector", "SmartMeterSettings"]
@@ -54,7 +54,7 @@ Component = Annotated[str, AfterValidator(_component)]
 class SmartMeterSettings(PollerSettings):
     """Section `smart_meter`. What is a circuit of what is for the normalizer to know."""
 
-    provider: Literal["home_assistant", "shelly"] | None = None
+    provider: Literal["home_assistant", "shelly"] | None = Field(default=None, description=PROVIDER)
     hosts: Annotated[tuple[Host, ...], Names] = Field(default=(), description="addresses of Shelly devices")
     password: SecretStr = Field(default=SecretStr(""), description="the devices' password, if they have one")
     components: Annotated[tuple[Component, ...], Names] = Field(

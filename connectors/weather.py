@@ -10,6 +10,7 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import Field, SecretStr
 
+from .base import PROVIDER
 from .exchange import Request, Secrets
 from .place import PlacePoller, PlaceSettings
 
@@ -24,7 +25,9 @@ _CURRENT: Final = (
 class WeatherSettings(PlaceSettings):
     """Section `weather`."""
 
-    provider: Literal["open_meteo", "openweathermap", "home_assistant"] | None = None
+    provider: Literal["open_meteo", "openweathermap", "home_assistant"] | None = Field(
+        default=None, description=PROVIDER
+    )
     api_key: SecretStr = Field(default=SecretStr(""), description="OpenWeatherMap's key, or Open-Meteo's of customers")
     interval_minutes: float = Field(default=15, ge=1, le=1_440, description="minutes between two polls")
 

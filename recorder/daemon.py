@@ -30,6 +30,7 @@ from .health import Health
 from .imports import Imports
 from .intake import Intake
 from .latest import Latest
+from .notify import ServiceManager
 from .schedule import Polling, Schedule
 from .sealing import Sealer
 from .supervisor import SourceState, Supervisor
@@ -149,10 +150,14 @@ class Recorder:
         beside.append(asyncio.create_task(self._watch_clock(scheduler)))
         self.polls.start(scheduler)
         _log.info("recording into %s", self.log.data_dir)
+        manager = ServiceManager.of(os.environ, os.getpid())
+        manager.tell("READY=1", f"STATUS=recording into {self.log.data_dir}")
+        beside.append(asyncio.create_task(manager.keep_telling(lambda: self._lives(writing), self._sentence)))
         answering = self._answer(http)
         try:
             await self._stop.wait()
         finally:
+            manager.tell("STOPPING=1")
             await self.polls.stop()
             scheduler.shutdown(wait=False)
             await _cancel(sources)
@@ -183,6 +188,13 @@ class Recorder:
 
         server = HttpServer(http, self.health, self._latest.keys, self._clock)
         return [asyncio.create_task(server.run())]
+
+    def _lives(self, writing: asyncio.Task[None]) -> bool:
+        """Tell what the watchdog is told; an orderly stop has its own time limit."""
+        return self._stop.is_set() or (not writing.done() and self.health.lives())
+
+    def _sentence(self) -> str:
+        return "stopping: what is taken becomes durable" if self._stop.is_set() else self.health.sentence()
 
     @property
     def source_states(self) -> list[SourceState]:

@@ -7,13 +7,13 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..clock import Clock
 from ..storage.log import log_folder
 from ..storage.manifest import parse_segment
 
-__all__ = ["Disk", "MEASURE_SECONDS"]
+__all__ = ["Disk", "LogSize", "MEASURE_SECONDS", "bytes_per_record", "log_size"]
 
 MEASURE_SECONDS: Final = 60.0
 
@@ -65,21 +65,42 @@ class Disk:
             self.bytes_per_day = (durable_seq - first) / (now - began) * _DAY_SECONDS * self._bytes_per_record
 
     def _look_up_sizes(self, durable_seq: int) -> None:
-        """A record costs what it does once it is sealed and projected; before there is such, what it does in the tail."""
-        folder = log_folder(self._data_dir)
-        sealed_records = sealed_bytes = 0
-        for path in folder.glob("date=*/*.parquet"):
-            name = parse_segment(path)
-            if name is not None:
-                sealed_records += name.last - name.first + 1
-                sealed_bytes += _size(path)
-        tail_bytes = sum(_size(path) for path in folder.glob("tail-*.ndjson"))
-        self.log_bytes = sealed_bytes + tail_bytes
-        if sealed_records:
-            points = sum(_size(path) for path in _files(self._data_dir / "points"))
-            self._bytes_per_record = (sealed_bytes + points) / sealed_records
-        elif durable_seq:
-            self._bytes_per_record = tail_bytes / durable_seq
+        sizes = log_size(self._data_dir)
+        self.log_bytes = sizes.total
+        self._bytes_per_record = bytes_per_record(self._data_dir, sizes, durable_seq)
+
+
+class LogSize(NamedTuple):
+    """What the log's files hold: sealed records and their bytes, and the bytes of the tails."""
+
+    sealed_records: int
+    sealed_bytes: int
+    tail_bytes: int
+
+    @property
+    def total(self) -> int:
+        """All bytes."""
+        return self.sealed_bytes + self.tail_bytes
+
+
+def log_size(data_dir: Path) -> LogSize:
+    """Look up the sizes of the log's files. Raises OSError."""
+    folder = log_folder(data_dir)
+    sealed_records = sealed_bytes = 0
+    for path in folder.glob("date=*/*.parquet"):
+        name = parse_segment(path)
+        if name is not None:
+            sealed_records += name.last - name.first + 1
+            sealed_bytes += _size(path)
+    return LogSize(sealed_records, sealed_bytes, sum(_size(path) for path in folder.glob("tail-*.ndjson")))
+
+
+def bytes_per_record(data_dir: Path, sizes: LogSize, records: int) -> float:
+    """Return the bytes of a record once it is sealed and projected; before anything is, those it has in the tail."""
+    if sizes.sealed_records:
+        points = sum(_size(path) for path in _files(data_dir / "points"))
+        return (sizes.sealed_bytes + points) / sizes.sealed_records
+    return sizes.tail_bytes / records if records else 0.0
 
 
 def _files(folder: Path) -> Iterator[Path]:

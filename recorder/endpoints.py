@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import ipaddress
 import logging
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -16,7 +15,9 @@ from aiohttp import web
 from ..settings import HttpSettings
 from .health import Health
 from .ingest import Ingest, answer
+from .live import Live
 from .metrics import Metrics
+from .pages import page_files
 
 __all__ = ["ENDPOINTS", "application"]
 
@@ -30,10 +31,9 @@ ENDPOINTS: Final = {
     "/ready": "200 while it is connected and recording, else 503 with the reasons",
     "/status": "all live facts, as JSON",
     "/metrics": "the same for Prometheus",
-    "/": "this page",
+    "/live": "the same each second, and what is known of log, targets and gaps, as server-sent events",
+    "/": "the status page; its files, below /page/, hold no facts and need no token",
 }
-
-_OPEN: Final = "/health"
 
 _HEADERS: Final = {
     "Server": "homeiq",
@@ -43,17 +43,26 @@ _HEADERS: Final = {
 }
 
 
-def application(settings: HttpSettings, health: Health, ingest: Ingest) -> web.Application:
+def application(settings: HttpSettings, health: Health, ingest: Ingest, live: Live) -> web.Application:
     """Return the application."""
-    pages = _Pages(health)
-    app = web.Application(middlewares=[_guard(_Access(settings), health)])
+    pages, files = _Pages(health), page_files()
+    app = web.Application(middlewares=[_guard(_Access(settings, {"/health", *files}), health)])
+    app.on_response_prepare.append(_add_headers)
     app.router.add_post("/events", ingest.post)
     app.router.add_get("/health", pages.health)
     app.router.add_get("/ready", pages.ready)
     app.router.add_get("/status", pages.status)
     app.router.add_get("/metrics", pages.metrics)
-    app.router.add_get("/", pages.index)
+    app.router.add_get("/live", live.get)
+    for path, serve in files.items():
+        app.router.add_get(path, serve)
     return app
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in _HEADERS.items():
+        if name not in response.headers or name == "Server":
+            response.headers[name] = value
 
 
 class _Pages:
@@ -78,24 +87,15 @@ class _Pages:
             body=self._metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         )
 
-    async def index(self, request: web.Request) -> web.Response:
-        reasons = self._health.not_ready()
-        state = "".join(f"<li>{html.escape(reason)}</li>" for reason in reasons)
-        links = "".join(
-            f'<li><a href="{path}">{path}</a>: {html.escape(what)}</li>' for path, what in ENDPOINTS.items()
-        )
-        text = (
-            '<!doctype html><html lang="en"><meta charset="utf-8"><title>homeiq</title><h1>homeiq</h1>'
-            f"<p>{'Not ready:' if reasons else 'Connected and recording.'}</p><ul>{state}</ul>"
-            f"<p>{self._health.intake.durable_seq:,} records are in the log.</p><ul>{links}</ul></html>"
-        )
-        return web.Response(text=text, content_type="text/html")
-
 
 class _Access:
-    """Who is answered: whoever addresses this machine by a name of its own, and has the token where one is set."""
+    """Who is answered: whoever addresses this machine by a name of its own, and has the token where one is set.
 
-    def __init__(self, settings: HttpSettings) -> None:
+    What is at `open_paths` needs no token: it tells nothing of the home.
+    """
+
+    def __init__(self, settings: HttpSettings, open_paths: Set[str]) -> None:
+        self._open = frozenset(open_paths)
         own = socket.gethostname().lower()
         self._names = {"localhost", own, f"{own}.local", settings.host.lower(), *map(str.lower, settings.allowed_hosts)}
         self._names.discard("")
@@ -110,7 +110,7 @@ class _Access:
         origins = request.headers.getall("Origin", [])
         if any(not self._is_ours(_netloc(origin)) for origin in origins):
             return answer(403, {"error": "pages of other sites may not ask"})
-        if request.path != _OPEN and self._token and not self._has_token(request):
+        if request.path not in self._open and self._token and not self._has_token(request):
             error = "the token is missing or wrong: send Authorization: Bearer <http.token>"
             return answer(401, {"error": error}, WWW_Authenticate='Bearer realm="homeiq"')
         return None
@@ -161,7 +161,6 @@ def _guard(access: _Access, health: Health) -> Any:
         except Exception:
             _log.exception("an error in homeiq itself, in the answer to a request; recording goes on")
             response = answer(500, {"error": "an error in homeiq itself: see its log"})
-        response.headers.update(_HEADERS)
         health.requests[request.path if request.path in ENDPOINTS else "other", response.status] += 1
         return response
 

@@ -6,11 +6,11 @@ They come from what has become durable, not from what somebody meant to do.
 from __future__ import annotations
 
 import bisect
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..clock import Clock, to_iso
 from ..connectors.home_assistant.protocol import SOURCE as HOME_ASSISTANT
@@ -21,7 +21,7 @@ from .disk import Disk
 from .intake import Intake
 from .supervisor import SourceState
 
-__all__ = ["COMMIT_BUCKETS", "Gaps", "Health"]
+__all__ = ["COMMIT_BUCKETS", "Gaps", "Health", "Heard"]
 
 COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds: the upper bounds of the histogram of group commits."""
@@ -29,8 +29,27 @@ COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 _TIMES: Final = frozenset({"since", "last_event", "last_poll", "next_poll"})
 """What of a source's state is a time."""
 
+_HEARTBEATS_MISSED: Final = 2
+_SLOW_SECONDS: Final = 30.0
+"""So many heartbeats, and seconds on a slow machine, may pass before nothing has become durable for too long."""
+
 _CONNECTED: Final = HOUSEKEEPING + "connected"
 _DISCONNECTED: Final = HOUSEKEEPING + "disconnected"
+
+
+_LATEST: Final = 12
+_LONGEST_STATE: Final = 80
+_LONGEST_NAME: Final = 120
+
+
+class Heard(NamedTuple):
+    """What a person is shown of an event: `received_at` in microseconds UTC, `state` cut where it is long."""
+
+    received_at: int
+    source: str
+    event_type: str
+    entity_id: str | None
+    state: str | None
 
 
 class Gaps:
@@ -79,16 +98,18 @@ class Health:
         self.sources: Sequence[SourceState] = ()
         self.http: dict[str, Any] = {"url": "", "problem": ""}
         self.disk = Disk(log.data_dir, clock)
+        self.data_dir = log.data_dir
+        self.latest: deque[Heard] = deque(maxlen=_LATEST)
         self._log = log
         self._settings = settings
-        self._heard_at = self._began = clock.monotonic()
+        self._heard_at = self._began = self._committed_at = clock.monotonic()
         intake.committed = self.committed
 
     def committed(self, events: Sequence[Event], seconds: float) -> None:
         """Note a group that has become durable; see intake.Committed."""
         self.commits[bisect.bisect_left(COMMIT_BUCKETS, seconds)] += 1
         self.commit_seconds += seconds
-        now = self.clock.monotonic()
+        now = self._committed_at = self.clock.monotonic()
         for event in events:
             if event.event_type.startswith(HOUSEKEEPING):
                 if event.event_type in (_CONNECTED, _DISCONNECTED):
@@ -97,6 +118,9 @@ class Health:
             self.events[event.source, event.origin] += 1
             self.last_event[event.source] = (event.received_at, now)
             self._heard_at = now
+        self.latest.extend(
+            _heard(event) for event in events[-_LATEST:] if not event.event_type.startswith(HOUSEKEEPING)
+        )
 
     async def measure_disk(self) -> None:
         """Look at the disk, from time to time."""
@@ -133,6 +157,21 @@ class Health:
         if self.http["problem"]:
             reasons.append(self.http["problem"])
         return reasons
+
+    def lives(self) -> bool:
+        """Tell whether what is taken becomes durable, or the disk is known not to let it.
+
+        A heartbeat has to become durable each minute, so that the whole way is looked at. A new start mends a loop that
+        stands still; it mends no disk, and would lose what is kept in memory until the disk is back.
+        """
+        late = self.clock.monotonic() - self._committed_at
+        return bool(self.intake.problem) or late < _HEARTBEATS_MISSED * self._settings.heartbeat_seconds + _SLOW_SECONDS
+
+    def sentence(self) -> str:
+        """Return in one line what the recorder does, or why it is not ready."""
+        reasons = self.not_ready()
+        said = f"recording, {self.intake.durable_seq:,} records are durable"
+        return f"{said}; not ready: {'; '.join(reasons)}" if reasons else said
 
     def uptime(self) -> float:
         """Return the seconds since the start."""
@@ -183,3 +222,9 @@ class Health:
         facts["gaps"] = gaps.count if gaps else 0
         facts["gap_seconds"] = round(gaps.seconds, 3) if gaps else 0.0
         return facts
+
+
+def _heard(event: Event) -> Heard:
+    state = event.state if event.state is None else event.state[:_LONGEST_STATE]
+    entity = event.entity_id if event.entity_id is None else event.entity_id[:_LONGEST_NAME]
+    return Heard(event.received_at, event.source, event.event_type[:_LONGEST_NAME], entity, state)

@@ -17,6 +17,8 @@ from .endpoints import application
 from .health import Health
 from .idempotency import Keys
 from .ingest import Ingest
+from .live import Live
+from .views import Views
 
 __all__ = ["MOST_CONNECTIONS", "HttpServer"]
 
@@ -52,7 +54,9 @@ class HttpServer:
             self._health.http = {"url": "", "problem": "HTTP ended by an error in homeiq itself: see its log"}
 
     async def _serve(self) -> None:
-        app = application(self._settings, self._health, self._ingest)
+        live = Live(self._health, Views(self._health.data_dir, self._health.clock))
+        app = application(self._settings, self._health, self._ingest, live)
+        app.on_shutdown.append(_ending(live))
         gate = _Gate()
         app.middlewares.append(gate.heard)
         runner = _runner(app)
@@ -96,6 +100,13 @@ class HttpServer:
         if problem != self._health.http["problem"]:
             _log.warning("%s; it is tried again, and recording goes on", problem)
         self._health.http = {"url": "", "problem": problem}
+
+
+def _ending(live: Live) -> Callable[[web.Application], Awaitable[None]]:
+    async def end(app: web.Application) -> None:
+        live.end()
+
+    return end
 
 
 def _runner(app: web.Application) -> web.AppRunner:

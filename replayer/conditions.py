@@ -143,7 +143,7 @@ class Conditions:
             return None
         times = [time for time, _ in said]
         ends = _ends_of_prices(times) if kind == _PRICE else [time + KINDS[kind] + 1 for time in times]
-        entries = [(time, end, fields) for (time, fields), end in zip(said, ends, strict=True)]
+        entries: list[tuple[int, int, Fields]] = [(at, end, of) for (at, of), end in zip(said, ends, strict=True)]
         return _Entry(record.time, ORIGIN_RANK.get(record.origin, 0), record.raw, entries)
 
 

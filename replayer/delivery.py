@@ -51,6 +51,7 @@ class Delivery:
         waiting: Callable[[str], None] | None = None,
     ) -> None:
         self.refused = 0
+        self.written = 0
         self.problem = ""
         self.normalizer = ""
         self.fingerprint = ""
@@ -103,6 +104,7 @@ class Delivery:
     def _write_batch(self, points: Sequence[Point], to: WindowWriter) -> None:
         try:
             self._persist(lambda: to.write(points))
+            self.written += len(points)
         except (BatchTooLarge, LinesRefused) as error:
             if len(points) == 1:
                 self._set_aside(points[0], str(error))

@@ -21,7 +21,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import LogNotWritable
@@ -58,8 +58,38 @@ class Ledger:
             )
         except (sqlite3.Error, OSError) as error:
             raise LogNotWritable(
-                f"the ledger cannot be written: {error}", hint=f"make room or give write permission in {data_dir}"
+                f"the ledger cannot be written ({error})", hint=f"make room or give write permission in {data_dir}"
             ) from None
+
+    @classmethod
+    def for_reading(cls, data_dir: Path, target: str) -> Ledger | None:
+        """Return the entries of a target, to be read and nothing else; None where nothing was ever entered of it.
+
+        Nothing is made or changed, and nobody waits for it. Raises LogNotWritable where the file is none of ours.
+        """
+        path = (data_dir / "ledger.sqlite").absolute()
+        if not path.exists():
+            return None
+        ledger = cls.__new__(cls)
+        ledger.target, ledger._one_at_a_time, ledger._met = target, threading.Lock(), {}
+        try:
+            ledger._database = sqlite3.connect(
+                f"{path.as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None, check_same_thread=False
+            )
+            (version,) = ledger._database.execute("PRAGMA user_version").fetchone()
+            known = (
+                version == VERSION
+                and ledger._database.execute("SELECT 1 FROM target WHERE name = ?", (target,)).fetchone()
+            )
+        except sqlite3.Error as error:
+            with suppress(AttributeError):
+                ledger.close()
+            hint = f"move {path} away: it is made anew from log and target"
+            raise LogNotWritable(f"the ledger cannot be read ({error})", hint=hint, place=str(path)) from None
+        if known:
+            return ledger
+        ledger.close()
+        return None
 
     def _forget_other_versions(self) -> None:
         """A ledger of another layout is begun anew: the log has everything, the target is read back and compared."""
@@ -81,7 +111,7 @@ class Ledger:
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
-            raise LogNotWritable(f"the ledger cannot be written: {error}", hint="make room on its disk") from None
+            raise LogNotWritable(f"the ledger cannot be written ({error})", hint="make room on its disk") from None
         except BaseException:
             self._roll_back()
             raise
@@ -345,6 +375,11 @@ class Ledger:
             (self.target,),
         )
         return [DeadLetter(*row) for row in rows]
+
+    def count_letters(self) -> int:
+        """Return how many lines the target refused."""
+        row = self._database.execute("SELECT count(*) FROM dead_letter WHERE target = ?", (self.target,)).fetchone()
+        return int(row[0])
 
     def forget_letters(self, normalizer: str, start: int, end: int) -> None:
         """Forget the lines of times in [start, end), which are about to be tried again."""

@@ -133,7 +133,9 @@ def target_lock(data_dir: Path, target: Target) -> Iterator[None]:
         with locked(_lock_of(data_dir, target), "homeiq replay"):
             yield
     except LockHeld as error:
-        raise TargetLocked(f"another process writes to {target.title}", hint=error.holder) from None
+        raise TargetLocked(
+            f"another process writes to {target.title}", hint=f"wait for it, or stop it ({error.holder})"
+        ) from None
 
 
 def replay(
@@ -366,14 +368,25 @@ def replay_to_output(
     return progress
 
 
-def follow(settings: Settings, stop: threading.Event, *, to: str = "", clock: Clock | None = None) -> None:
-    """Follow the log into the target until `stop` is set, then drain it. Raises TargetLocked, LogError."""
+def follow(
+    settings: Settings,
+    stop: threading.Event,
+    *,
+    to: str = "",
+    clock: Clock | None = None,
+    begun: Callable[[Target, Delivery], None] = lambda target, delivery: None,
+) -> None:
+    """Follow the log into the target until `stop` is set, then drain it. Raises TargetLocked, LogError.
+
+    `begun` is called once, with what is written to and what brings points there: its counters and its problem.
+    """
     clock = clock or SystemClock()
     target = open_target(settings, to)
     ledger = Ledger(settings.data_dir, target.name)
     try:
         with target_lock(settings.data_dir, target), collecting_seldom():
             delivery = Delivery(target, ledger, clock, forever=True, stop=stop)
+            begun(target, delivery)
             Follower(
                 *(settings.data_dir, target, ledger, delivery, _normalizers(settings)),
                 *(settings.replay, clock, stop),

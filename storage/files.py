@@ -97,6 +97,24 @@ class Files:
             os.close(descriptor)
         self.replace(beside, path)
 
+    def publish(self, path: Path, content: bytes) -> None:
+        """Replace a file that is made anew all the time: a reader sees the old content or the new.
+
+        Not durable, so that nothing waits for the disk, nor wears it: after power loss it may be old, or empty.
+        """
+        self.make_folder(path.parent)
+        beside = path.with_name(f"{path.name}.tmp")  # one process publishes it: what a killed one left is overwritten
+        descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            self.write(descriptor, content)
+        except OSError:
+            with suppress(OSError):
+                beside.unlink()
+            raise
+        finally:
+            os.close(descriptor)
+        os.rename(beside, path)
+
     def overwrite(self, path: Path, content: bytes) -> None:
         """Put bytes in the place of the first ones of a file, in one write; not durable, and needs no room."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)

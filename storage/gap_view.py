@@ -8,7 +8,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from .gaps import gaps_of
+from .gaps import TOLD, gaps_of
 from .reader import records_of
 from .record import COLUMNS, Record
 
@@ -31,9 +31,7 @@ SCHEMA: Final = pa.schema(
 )
 """The view's columns; times in UTC. `seconds` of a gap that lasts still is NULL, as its `end` is."""
 
-_TOLD: Final = ", ".join(
-    f"'homeiq_{what}'" for what in ("started", "stopped", "ended", "connected", "disconnected", "dropped", "backfilled")
-)
+_TOLD: Final = ", ".join(f"'{event_type}'" for event_type in TOLD)
 
 _RECORDS: Final = f"""
 WITH told AS (

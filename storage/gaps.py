@@ -32,6 +32,7 @@ __all__ = [
     "MISSING",
     "RECORDER",
     "SENTENCES",
+    "TOLD",
     "Gap",
     "GapReason",
     "Listening",
@@ -42,6 +43,12 @@ __all__ = [
 
 RECORDER: Final = "recorder"
 """The `source` of what the recorder says of itself."""
+
+TOLD: Final = tuple(
+    HOUSEKEEPING + what
+    for what in ("started", "stopped", "ended", "connected", "disconnected", "dropped", "backfilled")
+)
+"""What tells of gaps. Of the heartbeats and of all other records the last one is enough: it is a sign of life."""
 
 _NO_SIGN: Final = BLANKS | {EXPIRED, FORGOTTEN}
 """Rows that keep a place, and words of whoever works on the log: no sign that the recorder lived."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -33,6 +33,7 @@ __all__ = [
     "MERGED_RECORDS",
     "OLD_KEPT_SECONDS",
     "Sealed",
+    "Watch",
     "seal",
     "compact",
     "position",
@@ -40,6 +41,7 @@ __all__ = [
     "retire",
     "retire_superseded",
     "seal_tails",
+    "unwatched",
     "write_segment",
 ]
 
@@ -50,6 +52,13 @@ OLD_KEPT_SECONDS = 3_600
 """A superseded segment is kept so long under its name with `.old`, for whoever is still reading it."""
 
 Sealed = list[SegmentName]
+
+Watch = Callable[[str, int, int], None]
+"""Is told what is done, with how many records of how many."""
+
+
+def unwatched(what: str, done: int, total: int) -> None:
+    """Tell nobody."""
 
 
 def seal(data_dir: Path, files: Files | None = None) -> Sealed:
@@ -122,7 +131,9 @@ def write_segment(data_dir: Path, table: pa.Table, first: int, last: int, genera
     return name
 
 
-def compact(data_dir: Path, files: Files | None = None, *, least: int = 2) -> tuple[Sealed, Sealed]:
+def compact(
+    data_dir: Path, files: Files | None = None, *, least: int = 2, watch: Watch = unwatched
+) -> tuple[Sealed, Sealed]:
     """Seal all tails but the newest, merge small segments; return the sealed and the merged. Raises LogCorrupt, OSError.
 
     The rows of a merged segment are in order of day, event type, entity, time: so one entity's history and one day's
@@ -135,12 +146,24 @@ def compact(data_dir: Path, files: Files | None = None, *, least: int = 2) -> tu
         retire_superseded(data_dir, files)
         _remove_old(data_dir, files)
         groups = _groups(list_files(data_dir).slices)
-        merged = [
-            _merge(data_dir, group, files)
+        chosen = [
+            group
             for place, group in enumerate(groups)
             if len(group) > 1 and (len(group) >= least or place < len(groups) - 1)
         ]
+        merged: Sealed = []
+        done, total = 0, sum(map(_size_of, chosen))
+        for group in chosen:
+            watch("merged", done, total)
+            merged.append(_merge(data_dir, group, files))
+            done += _size_of(group)
+        watch("merged", done, total)
     return sealed, merged
+
+
+def _size_of(group: Sequence[Slice]) -> int:
+    """Return how many records a group holds."""
+    return group[-1].last - group[0].first + 1
 
 
 def _groups(slices: Sequence[Slice]) -> list[list[Slice]]:

@@ -23,7 +23,7 @@ from ..retention import RetentionSettings
 from . import segment
 from .files import Files, locked
 from .log import log_folder, log_id
-from .maintenance import retire, retire_superseded, seal_tails, write_segment
+from .maintenance import Watch, retire, retire_superseded, seal_tails, unwatched, write_segment
 from .manifest import SegmentName, parse_segment
 from .reader import list_files
 from .record import BLANKS, COLUMNS, GONE, blank
@@ -79,7 +79,9 @@ class Removed:
     whole_segments: int = 0
 
 
-def expire(data_dir: Path, rules: Rules, now: int, note: Note, files: Files | None = None) -> Removed:
+def expire(
+    data_dir: Path, rules: Rules, now: int, note: Note, files: Files | None = None, *, watch: Watch = unwatched
+) -> Removed:
     """Let expire what the rules say at `now` (microseconds UTC). Waits for other maintenance.
 
     Raises HomeiqError, OSError.
@@ -94,10 +96,12 @@ def expire(data_dir: Path, rules: Rules, now: int, note: Note, files: Files | No
         cutoffs = _Cutoffs(rules, now, _day_for_size(names, rules, now))
         days: dict[Key, set[int]] = {}
         going: dict[SegmentName, int] = {}
+        total = sum(map(_size_of, names))
         for name in names:
             count = _count(name, cutoffs, days)
             if count:
                 going[name] = count
+            watch("looked through", name.last - names[0].first + 1, total)
         leading = _leading_blank(names, cutoffs)
         if not going and not leading:
             return Removed()
@@ -111,14 +115,23 @@ def expire(data_dir: Path, rules: Rules, now: int, note: Note, files: Files | No
         for name in leading:  # the oldest first: killed in between, the log begins later, and has no hole
             retire(name, files)
         rewritten = [name for name in going if name not in leading]
+        done, total = 0, sum(map(_size_of, rewritten))
         for name in rewritten:
             _blank_segment(data_dir, name, cutoffs.mask, "expired", files)
             retire(name, files)
+            done += _size_of(name)
+            watch("rewritten", done, total)
         return Removed(sum(going.values()), len(rewritten), len(leading))
 
 
 def forget(
-    data_dir: Path, entity: Callable[[str], bool], since: int | None, until: int | None, files: Files | None = None
+    data_dir: Path,
+    entity: Callable[[str], bool],
+    since: int | None,
+    until: int | None,
+    files: Files | None = None,
+    *,
+    watch: Watch = unwatched,
 ) -> Removed:
     """Make blank rows of the sealed records of these entities with times in [since, until), microseconds UTC.
 
@@ -138,8 +151,12 @@ def forget(
     with locked(data_dir / "log" / "MAINTENANCE", "forgetting", wait=True):
         seal_tails(data_dir, files)
         retire_superseded(data_dir, files)
-        records = segments = 0
-        for name in _speaking(data_dir):
+        records = segments = done = 0
+        names = _speaking(data_dir)
+        total = sum(map(_size_of, names))
+        for name in names:
+            done += _size_of(name)
+            watch("looked through", done, total)
             narrow = _columns(name, ("entity_id", "time"))
             count = pc.sum(mask(narrow)).as_py() or 0
             if count:
@@ -278,6 +295,10 @@ def _blanked(table: pa.Table, gone: pa.ChunkedArray, reason: str) -> pa.Table:
     }
     columns = [pc.if_else(gone, new[column], table[column]) if column in new else table[column] for column in COLUMNS]
     return pa.table(columns, schema=segment.SCHEMA)
+
+
+def _size_of(name: SegmentName) -> int:
+    return name.last - name.first + 1
 
 
 def _columns(name: SegmentName, columns: Iterable[str]) -> pa.Table:

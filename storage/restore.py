@@ -60,7 +60,7 @@ def restore(
     return report
 
 
-def fetch(url: str) -> Path:
+def fetch(url: str, *, watch: Watch = lambda done, total: None) -> Path:
     """Bring the copy of an object store into the user's cache, only what it lacks, and return it as a data folder.
 
     Raises BackupRefused, BackupUnreachable, UsageError; LogCorrupt for a file that is damaged there.
@@ -71,7 +71,7 @@ def fetch(url: str) -> Path:
     data_dir = cache / "homeiq" / "logs" / place.read(ID).decode("ascii", "replace").strip()
     files = Files()
     with locked(data_dir / "FETCHING", "fetching", wait=True):
-        report = _copy(place, sizes, log_folder(data_dir), data_dir, files, lambda done, total: None)
+        report = _copy(place, sizes, log_folder(data_dir), data_dir, files, watch)
         if report.findings:
             raise LogCorrupt(report.findings[0], hint="homeiq backup there again mends it", place=place.shown)
         for path in [*log_folder(data_dir).glob("date=*/*.parquet"), *log_folder(data_dir).glob("tail-*.ndjson")]:

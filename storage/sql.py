@@ -7,6 +7,7 @@ found in the log. Times are TIMESTAMP WITH TIME ZONE, shown in UTC. All exist wh
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,8 @@ _TRIES = 50
 
 _GONE: Final = ("No such file", "No files found")
 """DuckDB's words for a file that is not there any more."""
+
+_INTERRUPTED: Final = "Query interrupted"
 
 _FROM_STATES: Final = frozenset({"states", "state_history", "attributes"})
 """The views for which doubled states must be found."""
@@ -83,12 +86,17 @@ def refresh(database: duckdb.DuckDBPyConnection, data_dir: Path, sql: str | None
                 raise _unreadable(error) from None
 
 
-def query(data_dir: Path, sql: str) -> pa.Table | None:
+def query(
+    data_dir: Path, sql: str, begun: Callable[[duckdb.DuckDBPyConnection], None] = lambda database: None
+) -> pa.Table | None:
     """Return the result of a query over the log as it is now; None for a statement that has none.
+
+    `begun` is given the database before it is asked: another thread may look on (`query_progress`).
 
     Raises UsageError with DuckDB's words for a query that is wrong, LogError for a log that cannot be read.
     """
     with connect(data_dir, sql) as database:
+        begun(database)
         return _ask(database, data_dir, sql)
 
 
@@ -117,6 +125,10 @@ def _ask(database: duckdb.DuckDBPyConnection, data_dir: Path, sql: str) -> pa.Ta
             sources = True
         except duckdb.Error as error:
             raise UsageError(str(error).strip()) from None
+        except RuntimeError as error:
+            if _INTERRUPTED in str(error):  # what DuckDB makes of Ctrl-C
+                raise KeyboardInterrupt from None
+            raise
     return None
 
 

@@ -14,6 +14,7 @@ ROOM_MODULES = (
         "clock",
         "layout",
         "listening",
+        "misspelt",
         "retention",
         "sections",
         "settings",
@@ -26,8 +27,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "connectors": ("storage", *ROOM_MODULES),
     "recorder": ("connectors", "storage", *ROOM_MODULES),
     "replayer": ("storage", *ROOM_MODULES),
-    "commands": ("recorder", "replayer", "connectors", "storage", *ROOM_MODULES),
-    "cli": ("commands", "__init__", "storage", *ROOM_MODULES),
+    "doctor": ("recorder", "replayer", "connectors", "storage", *ROOM_MODULES),
+    "commands": ("doctor", "recorder", "replayer", "connectors", "storage", *ROOM_MODULES),
+    "cli": ("cli_doctor", "cli_log", "cli_setup", "commands", "__init__", "storage", *ROOM_MODULES),
+    "cli_doctor": ("commands", *ROOM_MODULES),
+    "cli_log": ("commands", *ROOM_MODULES),
+    "cli_setup": ("commands", *ROOM_MODULES),
     "__main__": ("cli",),
     "__init__": ("storage",),
     "choice": (),
@@ -39,7 +44,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "sections": ("errors",),
     "target_settings": (),
     "retention": ("clock",),
-    "settings": ("choice", "errors", "layout", "listening", "retention", "sections", "target_settings"),
+    "misspelt": ("errors", "sections"),
+    "settings": ("choice", "errors", "layout", "listening", "misspelt", "retention", "sections", "target_settings"),
 }
 HEAVY = ("pyarrow", "duckdb", "influxdb_client")
 

@@ -97,11 +97,14 @@ def test_a_secret_is_not_shown() -> None:
 
 def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME_ASSISTANT_TOKEN_FILE", "/none")
-    assert refused() == "HOME_ASSISTANT_TOKEN_FILE names /none, which cannot be read (No such file or directory)"
+    assert refused() == (
+        "HOME_ASSISTANT_TOKEN_FILE names /none, which cannot be read (No such file or directory): check the path,"
+        " and that homeiq may read the file"
+    )
     monkeypatch.delenv("HOME_ASSISTANT_TOKEN_FILE")
     Path("binary").write_bytes(b"\xff")
     config("influxdb: {token_file: binary}")
-    assert refused() == "influxdb.token_file names binary, which cannot be read (not text)"
+    assert refused().startswith("influxdb.token_file names binary, which cannot be read (not text): check the path")
 
 
 @pytest.mark.parametrize(
@@ -162,11 +165,11 @@ def test_no_file_makes_a_traceback(text: str) -> None:
             "HOMEIQ_INFLUXDB__BUKET is not a setting: did you mean HOMEIQ_INFLUXDB__BUCKET?",
         ),
         ("HOMEIQ_NONE__AT_ALL_FILE", "x", "HOMEIQ_NONE__AT_ALL_FILE is not a setting"),
-        ("HOMEIQ_RECORDING__GROUP_RECORDS", "many", "recording.group_records in the environment cannot be read"),
+        ("HOMEIQ_RECORDING__GROUP_RECORDS", "many", "HOMEIQ_RECORDING__GROUP_RECORDS cannot be read"),
         ("HOMEIQ_RECORDING", "many", "HOMEIQ_RECORDING|recording"),
         ("HOMEIQ_RECORDING__EXCLUDE__DOMAIN", "[]", "not a setting: did you mean HOMEIQ_RECORDING__EXCLUDE__DOMAINS?"),
         ("HOMEIQ_RECORDING__EXCLUDE__DOMAINS", "['a']", "."),
-        ("HOMEIQ_RECORDING", "[1]", "recording in the environment cannot be read"),
+        ("HOMEIQ_RECORDING", "[1]", "HOMEIQ_RECORDING cannot be read"),
     ],
 )
 def test_a_wrong_variable_is_one_sentence(

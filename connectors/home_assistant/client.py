@@ -88,7 +88,7 @@ class HomeAssistantConnector(Connector, Historian):
         """Return the entities that an answer names; none where this Home Assistant does not offer the question."""
         found: set[str] = set()
         try:
-            for number, name in enumerate(named(await self._ask(command, **arguments))):
+            for number, name in enumerate(named(await self.ask(command, **arguments))):
                 found.add(name)
                 if number % _AT_ONCE == 0:
                     await asyncio.sleep(0)  # others have their turn: what is heard comes first
@@ -98,7 +98,7 @@ class HomeAssistantConnector(Connector, Historian):
 
     async def history(self, entity_ids: Sequence[str], start: int, end: int) -> Iterator[Event]:
         """See Historian.history."""
-        raw = await self._ask(COMMAND, **question(entity_ids, start, end))
+        raw = await self.ask(COMMAND, **question(entity_ids, start, end))
         simulated = self._session is not None and self._session.protocol.origin == "simulated"
         origin: Origin = "simulated" if simulated else "backfill"
         return row_events(raw, Chunk(tuple(entity_ids), start, end), self._clock.now(), origin)
@@ -107,9 +107,9 @@ class HomeAssistantConnector(Connector, Historian):
         """See Historian.reaches."""
         # A minute before, Home Assistant may just have begun: then there is a row of its start at the latest.
         asked = question(entity_ids, time - _BEFORE, time, start_state=True)
-        return (await self._ask(COMMAND, **asked)).strip() not in ("{}", "[]")
+        return (await self.ask(COMMAND, **asked)).strip() not in ("{}", "[]")
 
-    async def _ask(self, command: str, **arguments: object) -> str:
+    async def ask(self, command: str, **arguments: object) -> str:
         """Return the text of an answer. Raises SourceUnreachable, CommandRefused."""
         if self._session is None or self._session.since is None:
             raise SourceUnreachable("Home Assistant is not connected", place=self._settings.url)

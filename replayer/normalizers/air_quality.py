@@ -12,11 +12,13 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any, ClassVar, Final, NamedTuple
 
+from pydantic import Field as Setting
+
 from ...clock import DAY, SECOND, from_iso
 from ...storage.record import Record
 from ..home import HomeView
 from ..point import NONE, Field, Point
-from .base import POLLED, Normalizer, NormalizerSettings, Reads, Reason, SetAside
+from .base import LOCATION, POLLED, Normalizer, NormalizerSettings, Reads, Reason, SetAside
 from .open_meteo import read_current
 from .polled import LATEST, Poll, local_moment, number, objects_in, point_of, read_poll, reader_of
 
@@ -52,7 +54,7 @@ _MICROGRAMS: Final = "μg/m³"
 class AirQualitySettings(NormalizerSettings):
     """The word for the place; by default the home's name."""
 
-    location: str | None = None
+    location: str | None = Setting(default=None, description=LOCATION)
 
 
 class _Reading(NamedTuple):

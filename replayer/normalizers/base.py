@@ -18,6 +18,7 @@ from ..home import HOME_TYPES, HomeView
 from ..point import Point
 
 __all__ = [
+    "LOCATION",
     "POLLED",
     "REPEAT_REACH",
     "SIGNS",
@@ -87,6 +88,10 @@ REPEAT_REACH: Final = 7 * DAY
 
 SIGNS: Final = Reads((), ("state_changed", "state", "homeiq_heartbeat"))
 """Records by which one knows that somebody listened: see repeating.py."""
+
+
+LOCATION: Final = "the tag location; by default the home's name"
+"""What a location is, for the settings that have one."""
 
 
 class NormalizerSettings(BaseModel):

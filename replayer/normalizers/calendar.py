@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator
+from pydantic import Field as Setting
 
 from ...clock import SECOND
 from ...storage.record import Record
@@ -58,8 +59,8 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 class CalendarSettings(NormalizerSettings):
     """Words that titles are searched for: whole words, in upper or lower case; a list here takes the place of ours."""
 
-    away_words: Words = _AWAY_WORDS
-    wfh_words: Words = _WFH_WORDS
+    away_words: Words = Setting(default=_AWAY_WORDS, description="words in a title that say: away")
+    wfh_words: Words = Setting(default=_WFH_WORDS, description="words in a title that say: works from home")
 
 
 class _Event(NamedTuple):

@@ -87,11 +87,11 @@ class Convert(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    from_unit: str | None = Field(default=None, alias="from")
-    to: str | None = None
-    factor: Number | None = None
-    offset: Number | None = None
-    unit: str | None = None
+    from_unit: str | None = Field(default=None, alias="from", description="the unit it really is in")
+    to: str | None = Field(default=None, description="the unit it is wanted in")
+    factor: Number | None = Field(default=None, description="instead of units: the number is multiplied by this")
+    offset: Number | None = Field(default=None, description="and this is added")
+    unit: str | None = Field(default=None, description="the unit that it then has")
 
     @model_validator(mode="after")
     def _one_way(self) -> Convert:
@@ -114,14 +114,18 @@ class Rule(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    entity: Annotated[tuple[str, ...], BeforeValidator(_entities)] = ()
-    domain: Annotated[tuple[str, ...], BeforeValidator(_domains)] = ()
-    device_class: Texts = ()
-    attribute: Texts = ()
-    drop: bool | None = None
-    rename: str | None = Field(default=None, min_length=1)
-    convert: Convert | None = None
-    map: Annotated[dict[str, Number] | None, BeforeValidator(_states)] = None
+    entity: Annotated[tuple[str, ...], BeforeValidator(_entities)] = Field(
+        default=(), description="of which entities it speaks: names, or patterns such as sensor.*_power"
+    )
+    domain: Annotated[tuple[str, ...], BeforeValidator(_domains)] = Field(default=(), description="of which domains")
+    device_class: Texts = Field(default=(), description="of which device classes")
+    attribute: Texts = Field(default=(), description="of which attributes; without one it speaks of states")
+    drop: bool | None = Field(default=None, description="true: it is left out")
+    rename: str | None = Field(default=None, min_length=1, description="the name that an attribute has instead")
+    convert: Convert | None = Field(default=None, description="the number in another unit, or scaled")
+    map: Annotated[dict[str, Number] | None, BeforeValidator(_states)] = Field(
+        default=None, description="states, and the numbers that stand for them"
+    )
 
     @model_validator(mode="after")
     def _one_thing(self) -> Rule:

@@ -36,8 +36,12 @@ class SmartMeterSettings(NormalizerSettings):
     `em:0.a`), with the device's host before it where there are several (`192.168.1.20/em:0.a`).
     """
 
-    circuits: dict[str, tuple[str, ...]] = Setting(default_factory=dict)
-    total: tuple[str, ...] = ()
+    circuits: dict[str, tuple[str, ...]] = Setting(
+        default_factory=dict, description="circuits by names of yours: the meter, or meters, that measure each"
+    )
+    total: tuple[str, ...] = Setting(
+        default=(), description="the meter, or meters, of the whole home; by default the sum of the circuits"
+    )
 
     @field_validator("total", mode="before")
     @classmethod

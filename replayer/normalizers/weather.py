@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
+from pydantic import Field as Setting
 from pydantic import field_validator
 
 from ...clock import DAY, SECOND
 from ...storage.record import Record
 from ..home import HomeView
 from ..point import Field, Point
-from .base import POLLED, Normalizer, NormalizerSettings, Reads, Reason, SetAside
+from .base import LOCATION, POLLED, Normalizer, NormalizerSettings, Reads, Reason, SetAside
 from .open_meteo import read_current
 from .polled import Poll, epoch, number, object_of, objects_in, point_of, read_poll, reader_of, text
 from .states import STATES, state_in
@@ -73,8 +74,10 @@ class WeatherSettings(NormalizerSettings):
     """
 
     provider: Literal["home_assistant"] | None = None
-    entity: str | None = None
-    location: str | None = None
+    entity: str | None = Setting(
+        default=None, description="with home_assistant: the one weather entity that counts; by default all of them"
+    )
+    location: str | None = Setting(default=None, description=LOCATION)
 
     @field_validator("provider", mode="before")
     @classmethod

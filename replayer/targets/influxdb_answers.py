@@ -12,7 +12,15 @@ from typing import Any
 
 import orjson
 
-from ...errors import BatchTooLarge, LinesRefused, TargetBusy, TargetError, TargetRefused, TargetUnreachable
+from ...errors import (
+    BatchTooLarge,
+    BucketMissing,
+    LinesRefused,
+    TargetBusy,
+    TargetError,
+    TargetRefused,
+    TargetUnreachable,
+)
 from ...settings import InfluxDBSettings
 
 __all__ = ["asking_error", "cut_off", "missing", "reason_of", "unreachable", "writing_error"]
@@ -46,9 +54,9 @@ def writing_error(settings: InfluxDBSettings, status: int, headers: Any, reason:
             return TargetUnreachable(f"InfluxDB at {place} answers HTTP {status} ({reason})", place=place)
 
 
-def missing(settings: InfluxDBSettings, reason: str) -> TargetRefused:
+def missing(settings: InfluxDBSettings, reason: str) -> BucketMissing:
     """Return the error for an organisation, bucket or database that does not exist."""
-    return TargetRefused(
+    return BucketMissing(
         f"InfluxDB at {settings.url} has no such organisation or bucket ({reason})",
         hint=f"check influxdb.org ({settings.org}) and influxdb.bucket ({settings.bucket}), or make the bucket:"
         f" influx bucket create --org {settings.org} --name {settings.bucket}"

@@ -17,7 +17,7 @@ from .influxdb_answers import asking_error, reason_of
 from .influxdb_http import Answer, InfluxDBRequests
 from .influxql import FIRST_TIME, any_in_policy, delete, duration, moment, points_between, predicate, retention_policies
 
-__all__ = ["Known", "find_out"]
+__all__ = ["Known", "find_out", "product_of"]
 
 _NOWHERE = Ghost("homeiq_nowhere", {}, FIRST_TIME, FIRST_TIME)
 """What is deleted to see whether deleting is allowed: nothing has this name, at the first time that there is."""
@@ -38,7 +38,7 @@ class Known(NamedTuple):
 
 def find_out(settings: InfluxDBSettings, requests: InfluxDBRequests) -> Known:
     """Ask the server what it is and what it lets us do; raises TargetUnreachable, TargetBusy."""
-    product, major = _product(requests)
+    product, major = product_of(requests)
     if major == 1:
         return _first(settings, requests, product)
     if major == 2:
@@ -51,7 +51,7 @@ def find_out(settings: InfluxDBSettings, requests: InfluxDBRequests) -> Known:
     )
 
 
-def _product(requests: InfluxDBRequests) -> tuple[str, int]:
+def product_of(requests: InfluxDBRequests) -> tuple[str, int]:
     """Return what it is called, and 1 or 2 for the InfluxDBs of which we know how they answer."""
     health = requests.get("/health")
     said = health.json if isinstance(health.json, dict) else {}

@@ -23,6 +23,7 @@ __all__ = [
     "any_in_policy",
     "any_point",
     "bounds",
+    "counts",
     "delete",
     "duration",
     "identifier",
@@ -84,6 +85,11 @@ def any_in_policy(database: str, policy: str, *, quick: bool) -> str:
     """Ask for one point of a retention policy, whatever its measurement; `quick` as in any_point."""
     place = f"{identifier(database)}.{identifier(policy)}./.*/"
     return f"SELECT * FROM {place} " + ("GROUP BY * LIMIT 1 SLIMIT 1" if quick else "LIMIT 1")
+
+
+def counts(measurement: str, first: int, last: int) -> str:
+    """Ask how many points of each series have each field, from `first` to `last`, both included (nanoseconds UTC)."""
+    return f"SELECT count(*) FROM {identifier(measurement)} WHERE time >= {first} AND time <= {last} GROUP BY *"
 
 
 def tag_keys(measurements: Iterable[str]) -> str:

@@ -120,13 +120,13 @@ def test_entities_are_named(server: Server) -> None:
 
 def test_what_it_does_not_know_is_refused(server: Server) -> None:
     async def act(connector: HomeAssistantConnector) -> None:
-        await connector._ask("no/such_command")
+        await connector.ask("no/such_command")
 
     with pytest.raises(CommandRefused, match="unknown_command"):
         asking(server, act)
 
     async def wrong(connector: HomeAssistantConnector) -> None:
-        await connector._ask(COMMAND, start_time="yesterday", entity_ids=["sun.sun"])
+        await connector.ask(COMMAND, start_time="yesterday", entity_ids=["sun.sun"])
 
     with pytest.raises(CommandRefused, match="invalid_start_time"):
         asking(server, wrong)

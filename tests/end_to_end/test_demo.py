@@ -9,9 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+from homeiq.commands.demo import opens_browser
+
 from end_to_end.logs import days, write_log
 from servers.homeiq import Homeiq, wait_for
 from servers.simulated import SimulatedServer
+from servers.web import request
 
 
 def follower_of(process: int) -> int | None:
@@ -49,6 +52,10 @@ def test_demo_needs_nothing_and_what_it_prints_works(tmp_path: Path) -> None:
         assert f"projected  {wanted:,} points" in shown
 
         again = homeiq.start("demo")
+        address = re.compile(r"the status page: (http://127.0.0.1:\d+/)$", re.MULTILINE)
+        told = wait_for("the page's address", lambda: address.search(homeiq.said()))
+        answer = request("GET", told[1])
+        assert (answer.status, "<title>homeiq</title>" in answer.body) == (200, True)
         wait_for("more events", lambda: (homeiq.ask("position") or {"durable_seq": 0})["durable_seq"] > events + 100)
         assert homeiq.stop(again, signal.SIGINT) == 0
         wanted = homeiq.run("replay", "--output", "-").stdout.count("\n")
@@ -117,3 +124,12 @@ def test_simulate_speaks_and_stops(tmp_path: Path) -> None:
         assert simulator.wait(20) == 0
         assert simulator.stderr is not None
         assert simulator.stderr.read() == ""
+
+
+def test_a_browser_is_opened_only_for_somebody_who_looks() -> None:
+    screen = {"DISPLAY": ":0"}
+    assert opens_browser(screen, terminal=True)
+    assert opens_browser({"WAYLAND_DISPLAY": "wayland-0"}, terminal=True)
+    assert not opens_browser(screen, terminal=False)
+    assert not opens_browser({}, terminal=True)
+    assert not opens_browser(screen | {"CI": "true"}, terminal=True)

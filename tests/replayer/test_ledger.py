@@ -1,5 +1,6 @@
 """What was projected is remembered, all of an entry or nothing of it."""
 
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,3 +88,36 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LogNotWritable, match="make room or give write permission"):
         Ledger(tmp_path / "file", "t")
+
+
+def test_it_can_be_read_while_another_writes_and_nothing_is_made(ledger: Ledger, tmp_path: Path) -> None:
+    assert Ledger.for_reading(tmp_path / "nowhere", "t") is None
+    assert not (tmp_path / "nowhere").exists()
+    assert Ledger.for_reading(tmp_path, "unknown") is None
+    ledger.advance(7, [(1, "n", "late")])
+    letters = [DeadLetter("n", seq, 1, f"line {seq}", "no", "f") for seq in (1, 2)]
+    ledger.set_aside(letters)
+    reading = Ledger.for_reading(tmp_path, "t")
+    assert reading is not None
+    assert (reading.position, states(reading), reading.count_letters()) == (7, {1: ("stale", 0, "late")}, 2)
+    ledger.advance(8, ())
+    assert reading.position == 8
+    with pytest.raises(LogNotWritable):
+        reading.advance(9, ())
+    reading.close()
+    assert ledger.position == 8
+
+
+def test_a_ledger_that_is_none_is_said(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_bytes(b"something else entirely" * 100)
+    with pytest.raises(LogNotWritable, match="cannot be read"):
+        Ledger.for_reading(tmp_path, "t")
+
+
+def test_a_ledger_of_another_layout_is_left_alone_by_who_only_reads(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.advance(7, ())
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as database:
+        database.execute("PRAGMA user_version = 1")
+    database.close()
+    assert Ledger.for_reading(tmp_path, "t") is None
+    assert ledger.position == 7

@@ -130,6 +130,15 @@ class InfluxDB2:
                 return self._in_bucket(query, scopes, _WRITE, "delete", lambda bucket: bucket.delete(body))
             case "GET", "/api/v2/buckets":
                 return self._list(query, scopes, "buckets", lambda bucket: bucket.described())
+            case "GET", "/api/v2/orgs":
+                if query.get("org") != self.org:
+                    return _error(404, "not found", f'organization name "{query.get("org")}" not found')
+                return 200, {}, {"orgs": [{"id": "0000000000000001", "name": self.org}]}
+            case "POST", "/api/v2/buckets":
+                if _WRITE not in scopes:
+                    return _error(401, "unauthorized", "write:orgs/0000000000000001/buckets is unauthorized")
+                self.make_bucket(str(json.loads(body)["name"]))
+                return 201, {}, {"name": json.loads(body)["name"]}
             case "GET", "/api/v2/dbrps":
                 return self._list({"name": query.get("db", "")}, scopes, "content", lambda bucket: bucket.mapping())
             case (("GET" | "POST"), "/query"):

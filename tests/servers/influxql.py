@@ -115,7 +115,7 @@ def predicate(text: str) -> dict[str, str]:
 
 @dataclass
 class Select:
-    """SELECT * FROM one measurement."""
+    """SELECT * FROM one measurement, or how many points of each series have each field."""
 
     measurement: str
     first: int = -(2**63)
@@ -125,6 +125,7 @@ class Select:
     limit: int | None = None
     series_limit: int | None = None
     columns: list[str] = field(default_factory=list)
+    counts: bool = False
 
 
 def selects(text: str) -> list[Select]:
@@ -132,9 +133,11 @@ def selects(text: str) -> list[Select]:
     reader, found = _Reader(text), []
     while True:
         reader.take("SELECT")
-        reader.take("*")
+        counts = reader.next_is("ident", "(", "*", ")")
+        if not counts:
+            reader.take("*")
         reader.take("FROM")
-        found.append(_clauses(reader, Select(reader.take("ident"))))
+        found.append(_clauses(reader, Select(reader.take("ident"), counts=counts)))
         if reader.next_is("end") or reader.next_is(";", "end"):
             return found
         reader.take(";")
@@ -174,11 +177,15 @@ def answer_rows(select: Select, series: Series) -> Iterator[dict[str, Any]]:
     ordered = sorted(mine, key=lambda tags: [dict(tags).get(key, "") for key in keys])[: select.series_limit]
     for tags in reversed(ordered) if select.descending else ordered:
         rows = [[time, *(_number(mine[tags][time].get(name)) for name in names)] for time in _times(select, mine[tags])]
+        if select.counts and rows:
+            numbers = [sum(row[place] is not None for row in rows) or None for place in range(1, len(names) + 1)]
+            rows = [[max(select.first, 0), *numbers]]
         if rows:
             head: dict[str, Any] = {"name": select.measurement}
             if keys:
                 head["tags"] = {key: dict(tags).get(key, "") for key in keys}
-            yield {**head, "columns": ["time", *names], "values": rows}
+            columns = [f"count_{name}" for name in names] if select.counts else names
+            yield {**head, "columns": ["time", *columns], "values": rows}
 
 
 def _ungrouped(

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from . import home_assistant, influxdb, versitygw
+from . import chromium, home_assistant, influxdb, versitygw
 from .cache import Installation
 from .home_assistant import HomeAssistantServer
 from .onboarding import onboard
@@ -43,6 +43,7 @@ def main() -> int:
         results = list(pool.map(lambda task: _install(*task), tasks))
     if results[0]:
         results.append(_install(home_assistant.INFLUXDB_PACKAGES, _install_influxdb_packages))
+    results.append(_found_chromium())
     return 1 if os.environ.get("CI") and not all(results) else 0
 
 
@@ -60,6 +61,15 @@ def _install(installation: Installation, fill: Callable[[Path], None]) -> bool:
             return False
         print(f"{installation.name}: installed in {time.monotonic() - begin:.0f} s", flush=True)
         return True
+
+
+def _found_chromium() -> bool:
+    """Name the browser where it is missing: it is the distribution's, and only root can install it."""
+    if not chromium.installed():
+        said = f"{chromium.NAME}: left out, and its tests with it: it is not here: {chromium.REMEDY}"
+        print(said, file=sys.stderr, flush=True)
+        return False
+    return True
 
 
 def _install_with_go(installation: Installation, folder: Path) -> None:

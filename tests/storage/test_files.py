@@ -36,6 +36,21 @@ def test_a_write_that_fails_leaves_nothing_beside_the_file(tmp_path: Path, numbe
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_published_is_there_as_a_whole_without_waiting_for_the_disk(tmp_path: Path) -> None:
+    files = SteppedFiles()
+    path = tmp_path / "views" / "doctor.json"
+    files.publish(path, b"old")
+    files.done.clear()
+    files.publish(path, b"new")
+    assert [name for name, _ in files.done] == ["write"], "no sync"
+    assert path.read_bytes() == b"new"
+    assert [one.name for one in path.parent.iterdir()] == ["doctor.json"]
+    with pytest.raises(OSError, match="No space"):
+        FailingFiles({1}).publish(path, b"newer")
+    assert path.read_bytes() == b"new"
+    assert [one.name for one in path.parent.iterdir()] == ["doctor.json"]
+
+
 def test_a_file_is_written_in_full_however_little_the_system_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

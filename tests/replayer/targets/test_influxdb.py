@@ -5,7 +5,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from homeiq.errors import BatchTooLarge, LinesRefused, TargetBusy, TargetError, TargetRefused, TargetUnreachable
+from homeiq.errors import (
+    BatchTooLarge,
+    BucketMissing,
+    LinesRefused,
+    TargetBusy,
+    TargetError,
+    TargetRefused,
+    TargetUnreachable,
+)
 from homeiq.replayer.point import Point, Series
 from homeiq.replayer.targets.influxdb import InfluxDBTarget
 from homeiq.settings import InfluxDBSettings
@@ -46,7 +54,7 @@ def raised(server: InfluxDB2, status: int, headers: dict[str, str] | None = None
     [
         (401, TargetRefused, "set influxdb.token, or INFLUXDB_TOKEN"),
         (403, TargetRefused, "bucket home (on 1.8: user:password)"),
-        (404, TargetRefused, "influx bucket create --org homeiq --name home (on 1.8: CREATE DATABASE home)"),
+        (404, BucketMissing, "influx bucket create --org homeiq --name home (on 1.8: CREATE DATABASE home)"),
         (413, BatchTooLarge, ""),
         (400, LinesRefused, ""),
         (422, LinesRefused, ""),

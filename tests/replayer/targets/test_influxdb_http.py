@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from homeiq.errors import TargetBusy, TargetError, TargetRefused, TargetUnreachable
+from homeiq.errors import BucketMissing, TargetBusy, TargetError, TargetRefused, TargetUnreachable
 from homeiq.replayer.point import Point, Series
 from homeiq.replayer.targets.base import Ghost
 from homeiq.replayer.targets.influxdb import InfluxDBTarget
@@ -94,7 +94,7 @@ def test_each_answer_means_one_error(
         ('{"results":[{"statement_id":0,"error":"timeout"}]}', TargetUnreachable, "cannot read now (timeout)"),
         ('{"error":"engine is closed"}', TargetUnreachable, "engine is closed"),
         ('{"error":"not authorized to read"}', TargetRefused, "not authorized to read"),
-        ('{"results":[{"statement_id":0,"error":"database not found: x"}]}', TargetRefused, "make the bucket"),
+        ('{"results":[{"statement_id":0,"error":"database not found: x"}]}', BucketMissing, "make the bucket"),
         ('{"error":"max-select-series limit exceeded"}', TargetRefused, "limit exceeded"),
         (MORE_FOLLOWS, TargetUnreachable, "ends before it is complete"),
         (f"{MORE_FOLLOWS}\n{MORE_FOLLOWS}\n", TargetUnreachable, "ends before it is complete"),
