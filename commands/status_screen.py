@@ -10,7 +10,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, NamedTuple
 
 from ..clock import SECOND, from_iso
-from .lengths import length_text
+from ..doctor.words import length as length_text
 from .live import TargetNow, View
 from .status_text import disk_text, gaps_text, last_gap_text
 from .tail_text import printable
