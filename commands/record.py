@@ -61,17 +61,18 @@ def follower_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 def follow_command(data_dir: Path, config: Path | None, target: str = "") -> list[str]:
     """Return the command that follows a log into a target as long as this process lives."""
-    command = [*_homeiq(data_dir, config), "replay", "--follow", "--parent", str(os.getpid())]
+    command = [*_homeiq(data_dir, config, log_options()), "replay", "--follow", "--parent", str(os.getpid())]
     return [*command, "--target", target] if target else command
 
 
 def upkeep_command(data_dir: Path, config: Path | None) -> list[str]:
     """Return the command that merges small segments of a log, and lets expire what the settings say, in the background."""
-    return [*_homeiq(data_dir, config), "compact", "--background"]
+    as_text = ("--log-format", "text")  # the last line that it says of a failure stands in the recorder's own log
+    return [*_homeiq(data_dir, config, as_text), "compact", "--background"]
 
 
-def _homeiq(data_dir: Path, config: Path | None) -> list[str]:
-    command = [sys.executable, "-m", "homeiq", *log_options(), "--data-dir", str(data_dir)]
+def _homeiq(data_dir: Path, config: Path | None, options: Sequence[str]) -> list[str]:
+    command = [sys.executable, "-m", "homeiq", *options, "--data-dir", str(data_dir)]
     return command if config is None else [*command, "--config", str(config)]
 
 
