@@ -8,13 +8,13 @@ SERVERS = PYTHONPATH=tests $(RUN) python -m servers.install
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test servers lint bench screenshots clean sync interpreter
+.PHONY: help demo test servers lint docs reference bench screenshots clean sync interpreter
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: interpreter ## Show homeiq at work with a simulated home; ARGS="--seconds 5" is handed on
-	@$(UV) sync --frozen --no-dev --inexact --quiet
+	@$(UV) sync --frozen --no-default-groups --inexact --quiet
 	@$(RUN) homeiq demo $(ARGS)
 
 test: sync servers lint ## Run every check and test, with real servers; ARGS="-k name" is handed on
@@ -26,7 +26,13 @@ servers: sync ## Install the real servers of the tests, once for all clones
 lint: sync ## Check style and types
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
-	@$(RUN) mypy --strict recorder replayer connectors storage doctor commands cli.py cli_doctor.py __main__.py
+	@$(RUN) mypy --strict recorder replayer connectors storage doctor commands cli.py cli_doctor.py cli_log.py cli_setup.py __main__.py
+
+docs: sync ## Build the documentation's site into site/, without network; a dead link ends it
+	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --quiet --strict
+
+reference: sync ## Write the pages of the documentation that are made from the code
+	@PYTHONPATH=packaging $(RUN) python -m reference
 
 bench: sync ## Measure; ARGS are handed on
 	@$(RUN) python benchmarks/run.py $(ARGS)
@@ -35,7 +41,7 @@ screenshots: sync ## Make the pictures of the status page in docs/images anew, w
 	@$(RUN) pytest -q tests/end_to_end/test_status_page.py -k pictures --screenshots=docs/images $(ARGS)
 
 clean: ## Remove what was built here; the user's cache stays
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 sync: interpreter

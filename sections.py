@@ -29,7 +29,11 @@ class Sections:
         """Return a section; see Settings.section."""
         from_file = self.file.get(name, {})
         if not isinstance(from_file, dict):
-            raise SettingsError(f"{name} in {self._name} must hold settings such as provider:", place=self._name)
+            raise SettingsError(
+                f"{name} in {self._name} must hold settings such as provider",
+                hint="write each on a line of its own below it",
+                place=self._name,
+            )
         found: dict[str, Any] = {}
         for key, value in from_file.items():
             _set(found, [str(key)], value, f"{name}.{key}")
@@ -73,7 +77,10 @@ def secret_in(setting: str, path: str) -> str:
         return Path(path).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
-        raise SettingsError(f"{setting} names {path}, which cannot be read ({reason})") from None
+        raise SettingsError(
+            f"{setting} names {path}, which cannot be read ({reason})",
+            hint="check the path, and that homeiq may read the file",
+        ) from None
 
 
 def section_of(variable: str) -> str:

@@ -303,7 +303,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise SettingsError(f"{file} must hold sections such as home_assistant:", hint="see the README")
+        raise SettingsError(f"{file} must hold sections such as home_assistant", hint="see the example in the README")
     return {str(key): _read_secret_files(str(key), value) for key, value in content.items() if value is not None}
 
 

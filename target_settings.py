@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -19,6 +20,10 @@ def _http_url(value: str) -> str:
     url = url.removesuffix("/api/websocket")
     if url and not url.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
+    try:
+        urlsplit(url)
+    except ValueError as error:
+        raise ValueError(f"is not an address ({error})") from None
     return url
 
 
@@ -41,6 +46,7 @@ class InfluxDBSettings(BaseModel):
     batch_bytes: int = Field(
         default=4_000_000, ge=1_000, description="bytes in one request at most, before compression"
     )
+    concurrency: int = Field(default=1, ge=1, le=16, description="requests under way at once while a day is replayed")
     timeout: float = Field(default=30.0, gt=0, description="seconds to wait for an answer")
 
 

@@ -85,7 +85,9 @@ def _wanted(data_dir: Path, options: ExportOptions, display: Display) -> Iterato
             yield found
     if reader.missing:
         ranges = ", ".join(f"{first} to {last}" for first, last in reader.missing)
-        raise LogCorrupt(f"the records {ranges} are missing from the log", place=str(data_dir))
+        raise LogCorrupt(
+            f"the records {ranges} are missing from the log", hint="homeiq verify says why", place=str(data_dir)
+        )
 
 
 def _write_parquet(lists: Iterator[list[Record]], file: IO[bytes]) -> int:

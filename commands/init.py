@@ -231,11 +231,13 @@ def _chooser(proposals: Sequence[Proposal], options: InitOptions, questions: Que
         return lambda proposal: "all" in names or proposal.section in names
     if not questions.asks:  # nobody outside is asked, unless a person says so
         return lambda proposal: not proposal.tells
-    return lambda proposal: questions.confirm(f"{proposal.why} {_whom(proposal)}", True)
+    return lambda proposal: questions.confirm(_question(proposal), True)
 
 
-def _whom(proposal: Proposal) -> str:
-    return f"Ask {proposal.tells} (which hears about where you live)?" if proposal.tells else "Use them?"
+def _question(proposal: Proposal) -> str:
+    found = f" {proposal.found}." if proposal.found else ""
+    asks = f"Ask {proposal.tells} (which hears about where you live)?" if proposal.tells else "Use that?"
+    return f"{proposal.why}{found} {asks}"
 
 
 def _given(file: Path | None, option: str, variable: str) -> _Secret | None:

@@ -11,6 +11,7 @@ __all__ = ["Proposal", "propose"]
 
 _UNITS: Final = {"power": ("W", "kW"), "energy": ("Wh", "kWh")}
 _MOST_CIRCUITS: Final = 60
+_NAMED: Final = 6
 
 _KIND: Final = re.compile(
     r"(?:_(?:electric|electrical|active|current|instantaneous|total|daily|today|sum|meter|phase|channel_\d+))*"
@@ -58,6 +59,15 @@ class Proposal:
     why: str
     tells: str = ""
     incomplete: str = ""
+
+    @property
+    def found(self) -> str:
+        """Which circuits were found, in a few words; an empty text for other sections."""
+        names = list(self.content.get("circuits", ()))
+        if not names:
+            return ""
+        more = ", …" if len(names) > _NAMED else ""
+        return f"{len(names)} circuit{'s' if len(names) > 1 else ''}: {', '.join(names[:_NAMED])}{more}"
 
 
 def propose(config: Mapping[str, Any], states: Sequence[Mapping[str, Any]]) -> list[Proposal]:

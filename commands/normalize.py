@@ -183,7 +183,7 @@ def _read(file: Path) -> Iterable[Record]:
             return [decode(line) for line in lines_of(content)]
         events = events_of(content, "live", SystemClock().now())
     except OSError as error:
-        raise UsageError(f"{file} cannot be read ({error.strerror})") from None
+        raise UsageError(f"{file} cannot be read ({error.strerror})", hint="check --events") from None
     except (LogCorrupt, Refused) as error:
         raise UsageError(f"{file} does not hold events ({error})", hint="one JSON object a line") from None
     except TooManyEvents:

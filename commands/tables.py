@@ -31,7 +31,10 @@ def print_table(table: pa.Table, form: str, parquet: Path | None) -> None:
             pq.write_table(table, beside, compression="zstd")
             beside.replace(parquet)
         except OSError as error:
-            raise UsageError(f"{parquet} cannot be written: {error.strerror or error}") from None
+            reason = error.strerror or error
+            raise UsageError(
+                f"{parquet} cannot be written ({reason})", hint="name another file with --parquet"
+            ) from None
         finally:
             beside.unlink(missing_ok=True)
     elif form == "csv":

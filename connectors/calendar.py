@@ -71,7 +71,9 @@ class CalendarConnector(Poller[CalendarSettings]):
             if found is None:
                 ask.record(request, answer)
                 ask.checked(answer)
-                raise SourceRefused("home_assistant answers, but not with its calendars")
+                raise SourceRefused(
+                    "home_assistant answers, but not with its calendars", hint="does Home Assistant show any?"
+                )
             calendars = found
         await ask.each([(self._events_of(calendar), calendar) for calendar in calendars])
 

@@ -155,7 +155,10 @@ def _token_in(answer: Answer) -> str:
         content = None
     token = content.get("token") if isinstance(content, dict) else None
     if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
-        raise SourceRefused("watttime answers the login without a token")
+        raise SourceRefused(
+            "watttime answers the login without a token",
+            hint="check carbon_intensity.username and carbon_intensity.password",
+        )
     return token
 
 

@@ -187,5 +187,7 @@ def failure_of(answer: Answer, who: str, hint: str = "") -> SourceError | None:
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT) or status >= 500:
         return SourceBusy(f"{who} cannot answer now ({said})", retry_after=answer.retry_after)
     if 300 <= status < 400:
-        return SourceRefused(f"{who} sends us somewhere else ({said}), where we do not go")
-    return SourceRefused(f"{who} does not know what it is asked ({said})")
+        return SourceRefused(
+            f"{who} sends us somewhere else ({said}), where we do not go", hint="set the url of its section"
+        )
+    return SourceRefused(f"{who} does not know what it is asked ({said})", hint="check its section of the settings")

@@ -53,7 +53,10 @@ class HomeAssistantDatabase:
             ) from None
         if REQUIRED not in columns:
             self._database.close()
-            raise UsageError(f"{path} is no database of Home Assistant's recorder: it has no table {REQUIRED}")
+            raise UsageError(
+                f"{path} is no database of Home Assistant's recorder, as it has no table {REQUIRED}",
+                hint="name its home-assistant_v2.db",
+            )
         self._questions: dict[str, Questions] = {one.kind: one for one in questions(columns)}
 
     def close(self) -> None:

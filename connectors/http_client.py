@@ -32,6 +32,9 @@ _FOLLOWED: Final = (
 _CONNECT_SECONDS: Final = 10.0
 
 
+_ADDRESS = "check url in its section of the settings"
+
+
 class HttpClient:
     """Sends requests for all pollers of a recorder. To be closed in the loop in which it was used."""
 
@@ -56,9 +59,11 @@ class HttpClient:
             params = {**request.params, **request.secrets.params}
             url = url.update_query(params) if params else url
         except ValueError:
-            raise SourceRefused("the address is not a URL") from None
+            raise SourceRefused("the address is not a URL", hint=_ADDRESS) from None
         if url.raw_user or url.raw_password or not url.host or url.scheme not in ("http", "https"):
-            raise SourceRefused("the address must be http://… or https://…, without a name or password in it")
+            raise SourceRefused(
+                "the address must be http://… or https://…, without a name or password in it", hint=_ADDRESS
+            )
         try:
             async with await self._follow(url, request) as response:
                 body, broken = await _read(response, self._largest_body + 1)
@@ -173,7 +178,7 @@ def _no_answer(error: Exception, who: str) -> SourceError:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return SourceUnreachable(f"{who} cannot be found", hint="no such name, or no network", place=who)
     if isinstance(error, aiohttp.InvalidURL):
-        return SourceRefused(f"the address of {who} is not a URL", place=who)
+        return SourceRefused(f"the address of {who} is not a URL", hint=_ADDRESS, place=who)
     if isinstance(error, OSError) and _cause(error).errno:
         why = "connection_refused" if isinstance(_cause(error), ConnectionRefusedError) else "unreachable"
         reason = os.strerror(_cause(error).errno or 0).lower()  # asyncio's own words name the port as a tuple

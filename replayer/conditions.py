@@ -134,7 +134,7 @@ class Conditions:
             points = normalizer.normalize(record, self._home_at(record.time))
         except Exception:  # it is set aside, and said, where its own points are made
             return None
-        said = sorted(
+        said: list[tuple[int, Fields]] = sorted(
             # of prices those that are foretold: of each interval there is one, whether it has begun or not
             ((point.time // 1000, point.fields) for point in points if kind != _PRICE or "price" in point.fields),
             key=lambda one: one[0],
@@ -143,7 +143,7 @@ class Conditions:
             return None
         times = [time for time, _ in said]
         ends = _ends_of_prices(times) if kind == _PRICE else [time + KINDS[kind] + 1 for time in times]
-        entries = [(time, end, fields) for (time, fields), end in zip(said, ends, strict=True)]
+        entries: list[tuple[int, int, Fields]] = [(at, end, of) for (at, of), end in zip(said, ends, strict=True)]
         return _Entry(record.time, ORIGIN_RANK.get(record.origin, 0), record.raw, entries)
 
 

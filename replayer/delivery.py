@@ -35,7 +35,6 @@ _KNOCK_SECONDS = 1.0
 _SILENT_SECONDS = 30.0
 _OPERATOR_SECONDS = 30.0
 _PATIENCE_SECONDS = 15.0
-_AHEAD = 2
 
 
 class Delivery:
@@ -63,6 +62,7 @@ class Delivery:
         self._stop = stop or threading.Event()
         self._waiting = waiting or (lambda _: None)
         self._away = False
+        self._counting = threading.Lock()
 
     def of(self, normalizer: str, fingerprint: str) -> None:
         """Say of which normalizer the points are that come next: it is kept with those that are refused."""
@@ -161,8 +161,10 @@ class Delivery:
         self.problem = problem
 
     def _set_aside(self, point: Point, reason: str) -> None:
-        self.refused += 1
-        if self.refused == 1:
+        with self._counting:  # batches may be under way at the same time
+            self.refused += 1
+            first = self.refused == 1
+        if first:
             _log.warning("%s refuses a point, which is set aside: %s", self._target.title, reason)
         if self._ledger is not None:
             letter = DeadLetter(self.normalizer, point.seq, point.time // 1000, line(point), reason, self.fingerprint)
@@ -172,19 +174,20 @@ class Delivery:
 class Ahead:
     """Delivers batches while the next is being made: the work of this process and of the target overlap.
 
-    Batches are delivered one at a time, in order, and at most two wait. After `settle`, or the end of the context, all
-    of them are delivered.
+    So many batches are under way `at_once`, and one more is made. No two of them may hold the same point, so their order
+    decides nothing. After `settle`, or the end of the context, all of them are delivered.
     """
 
-    def __init__(self, deliver: Callable[[Sequence[Point]], None]) -> None:
+    def __init__(self, deliver: Callable[[Sequence[Point]], None], at_once: int = 1) -> None:
         self._deliver = deliver
-        self._thread = ThreadPoolExecutor(1, "delivery")
+        self._at_once = at_once
+        self._threads = ThreadPoolExecutor(at_once, "delivery")
         self._under_way: deque[Future[None]] = deque()
 
     def write(self, points: Sequence[Point]) -> None:
         """Deliver points soon; raises what the delivery of those before raised."""
-        self._settle(_AHEAD - 1)
-        self._under_way.append(self._thread.submit(self._deliver, points))
+        self._settle(self._at_once)
+        self._under_way.append(self._threads.submit(self._deliver, points))
 
     def settle(self) -> None:
         """Wait until everything is delivered; raises what that raised."""
@@ -202,7 +205,7 @@ class Ahead:
             if kind is None:
                 self.settle()
         finally:
-            self._thread.shutdown(wait=True, cancel_futures=True)
+            self._threads.shutdown(wait=True, cancel_futures=True)
 
 
 def _delay(error: TargetError, attempt: int) -> float:

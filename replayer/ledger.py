@@ -58,7 +58,7 @@ class Ledger:
             )
         except (sqlite3.Error, OSError) as error:
             raise LogNotWritable(
-                f"the ledger cannot be written: {error}", hint=f"make room or give write permission in {data_dir}"
+                f"the ledger cannot be written ({error})", hint=f"make room or give write permission in {data_dir}"
             ) from None
 
     @classmethod
@@ -95,7 +95,7 @@ class Ledger:
         """A ledger of another layout is begun anew: the log has everything, the target is read back and compared."""
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
         if version != VERSION:
-            for table in ("target", "window", "request", "dead_letter", "away", "failure"):
+            for table in ("adopted", "target", "window", "request", "dead_letter", "away", "failure"):
                 self._database.execute(f"DROP TABLE IF EXISTS {table}")
             self._database.execute(f"PRAGMA user_version = {VERSION}")
 
@@ -111,7 +111,7 @@ class Ledger:
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
-            raise LogNotWritable(f"the ledger cannot be written: {error}", hint="make room on its disk") from None
+            raise LogNotWritable(f"the ledger cannot be written ({error})", hint="make room on its disk") from None
         except BaseException:
             self._roll_back()
             raise
@@ -168,6 +168,24 @@ class Ledger:
                 " fingerprint END WHERE target = ?",
                 (reason, empty, self.target),
             )
+            if empty:
+                self._database.execute("DELETE FROM adopted WHERE target = ?", (self.target,))
+
+    def adopt(self, until: int) -> None:
+        """Enter that the target was taken over: in windows that begin before `until` another log's points may lie."""
+        with self._transaction():
+            self._database.execute("INSERT OR REPLACE INTO adopted VALUES (?, ?)", (self.target, until))
+
+    @property
+    def adopted_until(self) -> int | None:
+        """See `adopt`; None for a target that was not taken over."""
+        row = self._database.execute("SELECT until FROM adopted WHERE target = ?", (self.target,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def spares(self, start: int) -> bool:
+        """Tell whether what is left over in a window is to stay, because it may be another log's."""
+        until = self.adopted_until
+        return until is not None and start < until
 
     def written_since(self, counter: int) -> list[WindowState]:
         """Return the windows that were written to when the marker's counter was `counter` or greater."""

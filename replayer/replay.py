@@ -133,7 +133,9 @@ def target_lock(data_dir: Path, target: Target) -> Iterator[None]:
         with locked(_lock_of(data_dir, target), "homeiq replay"):
             yield
     except LockHeld as error:
-        raise TargetLocked(f"another process writes to {target.title}", hint=error.holder) from None
+        raise TargetLocked(
+            f"another process writes to {target.title}", hint=f"wait for it, or stop it ({error.holder})"
+        ) from None
 
 
 def replay(

@@ -115,7 +115,7 @@ class WindowReplay:
         self._delivery.of(name, self._fingerprint)
         with (
             self._target.window(start, upto, name) as writer,
-            Ahead(lambda points: self._delivery.write(points, writer)) as ahead,
+            Ahead(lambda points: self._delivery.write(points, writer), self._target.at_once) as ahead,
         ):
             yield from self._written(window, self._is_compared(known), ahead, writer)
         if not filtered:
@@ -180,6 +180,8 @@ class WindowReplay:
             yield from self._compared(replace(window, counts=again), start, end, ahead, writer)
             counts.removed, counts.stuck = counts.removed + again.removed, counts.stuck + again.stuck
             return
+        if self._ledger.spares(window.start):
+            comparison.spare_the_rest()
         removals, stuck = comparison.removals(self._target.deletes_exactly)
         counts.removed += comparison.left - len(stuck)
         counts.stuck += len(stuck)

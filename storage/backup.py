@@ -84,7 +84,9 @@ def back_up(
             run.remove_superseded()
         except FileNotFoundError:  # merged or sealed between being listed and being read: what is there already stays
             if attempt == _TRIES - 1:
-                raise LogCorrupt("files of the log vanish while they are copied", place=str(data_dir)) from None
+                raise LogCorrupt(
+                    "files of the log vanish while they are copied", hint="run it again", place=str(data_dir)
+                ) from None
             continue
         break
     run.report.files = len(run.there)

@@ -210,7 +210,7 @@ class LogReader:
             except FileNotFoundError:  # Sealed or superseded between being listed and being opened.
                 continue
             return
-        raise LogCorrupt("files of the log vanish while they are read", place=str(self.data_dir))
+        raise LogCorrupt("files of the log vanish while they are read", hint="run it again", place=str(self.data_dir))
 
     def _from_files(self, before: int | None) -> Iterator[list[Record]]:
         files = list_files(self.data_dir)
@@ -267,7 +267,9 @@ def read_everything(data_dir: Path) -> Iterator[list[Record]]:
     yield from reader.read()
     if reader.missing:
         ranges = ", ".join(f"{first}-{last}" for first, last in reader.missing)
-        raise LogCorrupt(f"the records {ranges} are missing from the log", place=str(data_dir))
+        raise LogCorrupt(
+            f"the records {ranges} are missing from the log", hint="homeiq verify says why", place=str(data_dir)
+        )
 
 
 def _least(*limits: int | None) -> int | None:

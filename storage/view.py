@@ -80,7 +80,9 @@ class LogView:
         files, tail = _consistent(data_dir, upto)
         if files.missing:
             ranges = ", ".join(f"{first} to {last}" for first, last in files.missing)
-            raise LogCorrupt(f"the records {ranges} are missing from the log", place=str(data_dir))
+            raise LogCorrupt(
+                f"the records {ranges} are missing from the log", hint="homeiq verify says why", place=str(data_dir)
+            )
         self._data_dir = data_dir
         self.tail = tail
         self.slices = [part for part in files.slices if upto is None or part.first <= upto]

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import pytest
 from hypothesis import HealthCheck, settings
 
+import provoked
 from servers import chromium as browser
 from servers import home_assistant as ha
 from servers import influxdb as influx
@@ -27,6 +28,8 @@ from servers.influxdb import InfluxDBServer
 from servers.versitygw import S3Server
 
 _numbers = itertools.count(1)
+
+provoked.record()
 
 # A machine that is busy with servers is slow at times; that says nothing about a property.
 settings.register_profile("homeiq", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -143,3 +146,34 @@ def _missing(name: str, remedy: str = "make servers") -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand a worker's part of what was provoked to the process that started it."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["provoked"] = sorted(provoked.seen)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take a worker's part."""
+    provoked.seen.update(getattr(node, "workeroutput", {}).get("provoked", []))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say after a whole run which errors no test has made happen; that is a failure."""
+    if hasattr(config, "workerinput") or not _whole(config):
+        return
+    left = [one for one in provoked.missing(provoked.seen) if one.key not in provoked.NOT_PROVOKED]
+    for one in left:
+        terminalreporter.line(f"no test makes this error happen: {one.key} ({one.module}:{one.line})", red=True)
+    if left:
+        terminalreporter._session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _whole(config: pytest.Config) -> bool:
+    """Tell whether all tests were asked for, and the servers are there that they need."""
+    asked = config.option.keyword or config.option.markexpr or config.option.lf or config.option.maxfail
+    installed = ha.INSTALLATION.complete and influx.INSTALLATION.complete and s3.INSTALLATION.complete
+    return not asked and config.args == config.getini("testpaths") and installed

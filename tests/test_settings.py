@@ -97,11 +97,14 @@ def test_a_secret_is_not_shown() -> None:
 
 def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME_ASSISTANT_TOKEN_FILE", "/none")
-    assert refused() == "HOME_ASSISTANT_TOKEN_FILE names /none, which cannot be read (No such file or directory)"
+    assert refused() == (
+        "HOME_ASSISTANT_TOKEN_FILE names /none, which cannot be read (No such file or directory): check the path,"
+        " and that homeiq may read the file"
+    )
     monkeypatch.delenv("HOME_ASSISTANT_TOKEN_FILE")
     Path("binary").write_bytes(b"\xff")
     config("influxdb: {token_file: binary}")
-    assert refused() == "influxdb.token_file names binary, which cannot be read (not text)"
+    assert refused().startswith("influxdb.token_file names binary, which cannot be read (not text): check the path")
 
 
 @pytest.mark.parametrize(

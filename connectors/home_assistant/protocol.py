@@ -129,7 +129,9 @@ class HomeAssistantProtocol:
             message = loads(text)
         except ValueError:
             if not self.version:
-                raise NotHomeAssistant("what answers there is not Home Assistant") from None
+                raise NotHomeAssistant(
+                    "what answers there is not Home Assistant", hint="check home_assistant.url"
+                ) from None
             return [self._unparsed(text, now)]
         if isinstance(message, list):
             return [action for part, _ in elements(text) for action in self.receive(part.encode(), now)]
@@ -204,7 +206,7 @@ class HomeAssistantProtocol:
                 self._authenticated = True
                 return [self._command("get_config")]
             case _ if not self._authenticated:
-                raise NotHomeAssistant("what answers there is not Home Assistant")
+                raise NotHomeAssistant("what answers there is not Home Assistant", hint="check home_assistant.url")
             case "result":
                 return self._result(text, message, now)
             case "pong":

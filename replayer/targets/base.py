@@ -76,6 +76,9 @@ class Target(ABC):
     one_at_a_time: ClassVar[bool] = False
     """Takes points from one thread only."""
 
+    at_once: int = 1
+    """So many batches of a window may be given to it at the same time."""
+
     retention: int | None = None
     """It keeps points for so long (microseconds), None: for ever. Known once `connect` has returned."""
 

@@ -43,6 +43,7 @@ class InfluxDBTarget(StreamTarget):
     def __init__(self, settings: InfluxDBSettings) -> None:
         self._settings = settings
         self.batch = settings.batch_lines  # type: ignore[misc]
+        self.at_once = settings.concurrency
         self.name = f"influxdb {settings.url} {settings.org} {settings.bucket}"
         self.title = f"InfluxDB at {settings.url}, bucket {settings.bucket}"
         self.product = "InfluxDB"

@@ -33,7 +33,7 @@ class LineProtocolTarget(StreamTarget):
         try:
             self._file = sys.stdout.buffer if self._path is None else self._beside(self._path).open("wb")
         except OSError as error:
-            raise TargetRefused(f"{self._path} cannot be written: {error.strerror}", hint="check --output") from None
+            raise TargetRefused(f"{self._path} cannot be written ({error.strerror})", hint="check --output") from None
 
     def write(self, points: Sequence[Point]) -> None:
         """Write one line for each point."""
@@ -44,7 +44,10 @@ class LineProtocolTarget(StreamTarget):
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise TargetRefused(f"{self._path or 'stdout'} cannot be written: {error.strerror}") from None
+            place = self._path or "stdout"
+            raise TargetRefused(
+                f"{place} cannot be written ({error.strerror})", hint="make room, or check --output"
+            ) from None
 
     def close(self) -> None:
         """Let the file appear under its name; stdout is flushed."""

@@ -93,8 +93,8 @@ def test_the_keys_of_connector_and_normalizer_are_known() -> None:
         ("../x: {a: 1}", "../x in {file} is not a setting: known are "),
         ("weather: {providr: x}", "weather.providr in {file} is not a setting: did you mean provider?"),
         ("weather: {qqqq: x}", "weather.qqqq in {file} is not a setting: known are api_key, "),
-        ("weather: open_meteo", "weather in {file} must hold settings such as provider:"),
-        ("weather: [1]", "weather in {file} must hold settings such as provider:"),
+        ("weather: open_meteo", "weather in {file} must hold settings such as provider: write each"),
+        ("weather: [1]", "weather in {file} must hold settings such as provider: write each"),
         (
             "weather: {provider: openmeteo}",
             "weather.provider in {file} cannot be read: input should be 'open_meteo', 'openweathermap' or 'home_assistant'",

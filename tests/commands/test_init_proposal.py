@@ -49,6 +49,7 @@ def test_meters_become_circuits_and_their_counters_belong_to_them() -> None:
     )
     assert found is not None
     assert not found.tells
+    assert found.found == "3 circuits: boiler, heat_pump, kitchen"
     assert found.content == {
         "provider": "home_assistant",
         "total": ["sensor.grid_power", "sensor.grid_energy_import"],

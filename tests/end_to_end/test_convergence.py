@@ -1,6 +1,7 @@
 """The real InfluxDB ends in the content that the log makes, whatever happened to it, to homeiq, or to a normalizer."""
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from homeiq.replayer.normalizers import electricity_pricing
 from homeiq.replayer.replay import replay
 from homeiq.replayer.scope import Scope
 from homeiq.settings import InfluxDBSettings, Settings
+from homeiq.storage.maintenance import seal
 from homeiq.storage.record import Event
 
 from end_to_end.logs import START, days, registries, write_log
@@ -119,7 +121,10 @@ def follow(homeiq: Homeiq) -> Callable[[], bool]:
 def test_a_day_of_outage_is_seen_at_once_and_drained(
     influxdb_factory: Callable[..., InfluxDBServer], tmp_path: Path
 ) -> None:
-    """InfluxDB is down for a day at 5 events/s: what is newest is there within 5 s of its return, the rest soon."""
+    """InfluxDB is down for a day at 5 events/s: what is newest is there within 5 s of its return, the rest soon.
+
+    The machine may be busy with other tests: the 5 s are those of one that has two cores for this.
+    """
     server = influxdb_factory()
     database = server.create_database("home")
     write_log(tmp_path / "data", days(1, 1_000))
@@ -128,17 +133,20 @@ def test_a_day_of_outage_is_seen_at_once_and_drained(
         wait_for("the first points", follow(homeiq), 60)
         server.stop()
         write_log(tmp_path / "data", days(1, 5 * 86_400, seed=3))
+        seal(tmp_path / "data")  # as a recorder does
         newest = homeiq.sql("SELECT epoch_us(max(time)) AS time FROM events WHERE event_type = 'state_changed'")[0][
             "time"
         ]
-        time.sleep(3)  # so that the follower has met the outage
+        wait_for("the follower to meet the outage", lambda: "cannot be reached" in homeiq.said())
+        time.sleep(12)  # so long that a wait which doubled each time would have become one of 8 s
         server.start()
         back = time.monotonic()
         query = f"SELECT count(available) FROM home_assistant_events WHERE time = {newest * 1000}"
         wait_for("the newest point", lambda: server.query(query, database), 60)
         seen = time.monotonic() - back
         wait_for("the backlog", follow(homeiq), 240)
-        assert seen < 30, f"seen after {seen:.1f} s"
+        busy = max(1.0, os.getloadavg()[0] / 2)
+        assert seen < 5 * busy, f"seen after {seen:.1f} s"
         assert homeiq.run("audit").returncode == 0
         assert homeiq.stop(follower) == 0
 
@@ -231,6 +239,7 @@ def test_through_a_network_on_bad_days_the_content_is_the_same(
     try:
         settings = {"INFLUXDB_URL": proxy.url, "INFLUXDB_TOKEN": "any", "INFLUXDB_BUCKET": influx_database}
         small = {"HOMEIQ_INFLUXDB__BATCH_LINES": "200", "HOMEIQ_INFLUXDB__TIMEOUT": "5"}
+        small["HOMEIQ_INFLUXDB__CONCURRENCY"] = "3"
         with Homeiq(tmp_path, **settings, **small) as homeiq:
             follower = homeiq.start("replay", "--follow")
             wait_for("the first points", follow(homeiq), 120)

@@ -219,10 +219,10 @@ def test_a_person_is_asked_and_may_err(
         person.answer("Bucket [home_assistant_events]: ", "home")
         person.answer("Its token", influxdb2.token)
         person.expect("connected to InfluxDB")
-        person.answer("nobody is asked. Use them? [Y/n]: ", "")
+        person.answer("nobody is asked. Use that? [Y/n]: ", "")
         person.answer("Ask Open-Meteo (which hears about where you live)? [Y/n]: ", "n")
-        person.answer("take out what is none. Use them? [Y/n]: ", "")
-        person.answer("titles of events get into the log. Use them? [Y/n]: ", "no")
+        person.answer(" Use that? [Y/n]: ", "")
+        person.answer("titles of events get into the log. Use that? [Y/n]: ", "no")
         person.expect("next: homeiq run")
         assert person.ended() == 0
     content = yaml.safe_load(config_of(homeiq).read_text())

@@ -1,6 +1,7 @@
 """What a command hands in on the control socket is durable when it is answered, or said not to be taken."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,12 @@ def test_anything_else_is_refused(events: list[Any], tmp_path: Path) -> None:
         imports = Imports(Intake(log, RecordingSettings(), SystemClock(), Latest()), SystemClock())
         with pytest.raises(UsageError):
             asyncio.run(imports.answers()["append"]({"events": events}))
+
+
+def test_what_is_larger_than_the_buffer_is_refused(tmp_path: Path) -> None:
+    with EventLog(tmp_path) as log:
+        intake = Intake(log, RecordingSettings(buffer_bytes=100_000), SystemClock(), Latest())
+        imports = Imports(intake, SystemClock())
+        large = columns_of(replace(EVENT, raw="x" * 200_000))
+        with pytest.raises(UsageError, match=r"larger than recording\.buffer_bytes"):
+            asyncio.run(imports.answers()["append"]({"events": [large]}))

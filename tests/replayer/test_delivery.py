@@ -237,6 +237,34 @@ def test_ahead_delivers_in_order_and_says_what_went_wrong() -> None:
         failing.__exit__(None)
 
 
+def test_several_batches_are_under_way_at_once_and_all_are_there_when_it_is_settled() -> None:
+    together = threading.Barrier(3, timeout=60)
+    seen: list[int] = []
+
+    def deliver(some: Sequence[Point]) -> None:
+        together.wait()  # each waits until three are under way
+        seen.append(len(some))
+
+    with Ahead(deliver, 3) as ahead:
+        for count in range(9):
+            ahead.write(points(count))
+        ahead.settle()
+        assert sorted(seen) == list(range(9))
+
+
+def test_what_goes_wrong_with_one_of_several_is_said_and_nothing_is_settled() -> None:
+    def deliver(some: Sequence[Point]) -> None:
+        if len(some) == 1:
+            raise TargetRefused("one")
+
+    ahead = Ahead(deliver, 4)
+    for count in range(4):
+        ahead.write(points(count))
+    with pytest.raises(TargetRefused, match="one"):
+        ahead.settle()
+    ahead.__exit__(TargetRefused)
+
+
 def _refuse_if(error: TargetError, condition: bool) -> None:
     if condition:
         raise error

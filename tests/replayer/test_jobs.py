@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from homeiq.clock import SECOND
 from homeiq.errors import HomeiqError, Stopped
+from homeiq.replayer import jobs as working
 from homeiq.replayer.jobs import Maker, Worker, Workers, usual_jobs
 from homeiq.replayer.normalizers.base import Normalizer
 from homeiq.replayer.normalizers.registry import normalizers_of
 from homeiq.replayer.replay import replay, replay_to_output
 from homeiq.replayer.windows import Counts, home_of, windows_between
 from homeiq.settings import Settings
+from homeiq.storage.reader import LogReader
 from homeiq.storage.view import LogView
 
 from replayer.making import DAY_0, config, registries, state, write_log
@@ -96,3 +98,30 @@ def test_a_normalizer_that_is_another_in_the_worker_is_noticed(settings: Setting
 def test_few_records_need_no_worker() -> None:
     assert usual_jobs(100) == 0
     assert 0 <= usual_jobs(10**9) <= 4
+
+
+class Answers:
+    """The end of a pipe to whoever asked."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    def send(self, answer: Any) -> None:
+        self.sent.append(answer)
+
+
+@pytest.mark.parametrize("what", ["changed", "expired"])
+def test_a_worker_that_is_overtaken_says_so(settings: Settings, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    texts = {one.name: one.source for one in normalizers_of(settings)}
+    if what == "changed":
+        texts["home_assistant"] = "another text"
+    monkeypatch.setattr(working, "is_frozen", lambda *_: True)
+    answers: Any = Answers()
+    end = LogReader(settings.data_dir).end()
+    working._Work(settings, texts).do(working._Task("home_assistant", DAY_0, DAY_0 + HOUR, end, lines=False), answers)
+    (answer,) = answers.sent
+    expected = {
+        "changed": "a normalizer was changed while a replay began: run it again",
+        "expired": "records of a window expired while it was replayed: run it again",
+    }
+    assert str(answer.error) == expected[what]

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import provoked
+
 __all__ = ["Homeiq", "wait_for"]
 
 
@@ -51,6 +53,7 @@ class Homeiq:
             if process.poll() is None:
                 process.kill()
             process.wait()
+        provoked.heard(self.said())
         if error is not None:
             sys.stderr.write(self.said())
 
@@ -84,6 +87,7 @@ class Homeiq:
         said = subprocess.CompletedProcess(
             result.args, result.returncode, result.stdout.decode("utf-8", "surrogateescape"), result.stderr.decode()
         )
+        provoked.heard(said.stderr)
         assert not check or result.returncode == 0, said.stderr
         assert "Traceback" not in said.stderr, said.stderr
         return said

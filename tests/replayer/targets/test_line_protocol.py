@@ -49,7 +49,7 @@ def test_stdout_gets_bytes_and_stays_open(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = LineProtocolTarget(str(tmp_path / "missing" / "out.lp"))
-    with pytest.raises(TargetRefused, match="No such file or directory: check --output"):
+    with pytest.raises(TargetRefused, match=r"No such file or directory.: check --output"):
         target.connect(0)
     with pytest.raises(TargetRefused, match="not open"):
         target.write([POINT])
