@@ -94,6 +94,7 @@ def reader(
         "/mnt/nas": str(tmp_path / "nas"),
         "/var/lib/homeiq": str(tmp_path / "var"),
         "/config/": f"{tmp_path / 'config'}/",
+        "/etc/homeiq": str(tmp_path / "etc"),
         "/run/secrets": str(tmp_path / "secrets"),
     }
     variables = {"HOMEIQ_HTTP__PORT": str(port)}
@@ -107,8 +108,8 @@ def reader(
         reader = stack.enter_context(Reader(tmp_path, places, variables, programs=warm.programs))
         copied(recorded, reader.home / ".local" / "share" / "homeiq")
         (tmp_path / "secrets").mkdir()
-        for secret in ("home-assistant-token", "influxdb-token"):
-            (tmp_path / "secrets" / secret).write_text("any\n")
+        for secret in ("home-assistant", "home-assistant-token", "influxdb", "influxdb-token"):
+            (tmp_path / "secrets" / secret).write_text(f"{DEFAULT_TOKEN}\n")
         if "/config/" in text:
             (tmp_path / "config").mkdir()
             old_database.write(tmp_path / "config" / "home-assistant_v2.db")
