@@ -50,7 +50,7 @@ def disk_text(disk: Mapping[str, Any]) -> str:
     words = []
     if disk.get("free_bytes") is not None:
         words.append(f"{size_text(disk['free_bytes'])} free")
-    if disk.get("log_bytes") is not None:
+    if disk.get("log_bytes"):
         words.append(f"the log takes {size_text(disk['log_bytes'])}")
     if disk.get("bytes_per_day"):
         words.append(f"grows by {size_text(disk['bytes_per_day'])} a day")
