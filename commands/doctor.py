@@ -57,7 +57,8 @@ def _write(report: Path, found: Diagnosis) -> None:
     try:
         Files().write_whole(report.absolute(), markdown(found).encode("utf-8", "replace"))
     except OSError as error:
-        raise UsageError(f"--report {report} cannot be written: {error.strerror or error}") from None
+        reason = error.strerror or error
+        raise UsageError(f"--report {report} cannot be written ({reason})", hint="name another file") from None
 
 
 def _print(found: Diagnosis) -> None:

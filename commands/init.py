@@ -249,7 +249,9 @@ def _given(file: Path | None, option: str, variable: str) -> _Secret | None:
         return None
     text = secret_in(option if file else f"{variable}_FILE", str(named))
     if not text:
-        raise SettingsError(f"{option if file else f'{variable}_FILE'} names {named}, which is empty")
+        raise SettingsError(
+            f"{option if file else f'{variable}_FILE'} names {named}, which is empty", hint="write the token into it"
+        )
     return _Secret(text, named.expanduser().absolute())
 
 

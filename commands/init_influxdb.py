@@ -109,7 +109,9 @@ def make_bucket(url: str, token: str, org: str, bucket: str) -> None:
     answer = requests.post("/api/v2/buckets", {"orgID": str(found[0].get("id", "")), "name": bucket})
     if answer.status != HTTPStatus.CREATED:
         reason = reason_of(answer.body, f"HTTP {answer.status}")
-        raise TargetRefused(f"InfluxDB at {url} does not make bucket {bucket} ({reason})", place=url)
+        raise TargetRefused(
+            f"InfluxDB at {url} does not make bucket {bucket} ({reason})", hint="make it there", place=url
+        )
 
 
 def _same(one: str, other: str) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..doctor.words import length as length_text
 from ..replayer.failures import sentence_in
 from ..storage.gaps import SENTENCES, GapReason
-from .lengths import length_text
 
 __all__ = ["disk_text", "gaps_text", "last_gap_text", "size_text", "status_lines"]
 

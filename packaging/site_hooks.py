@@ -7,32 +7,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from pathlib import Path
 from typing import Any
 
-__all__ = ["on_config", "on_page_markdown"]
+__all__ = ["on_page_markdown"]
 
 _NAMED = re.compile(r"`docs/([\w./-]+\.md)`")
 _FENCE = re.compile(r"^(```.*?^```$)", re.DOTALL | re.MULTILINE)
-
-
-def on_config(config: Any) -> Any:
-    """Leave out of the navigation what `extra.coming` says may not be there yet, and is not."""
-    docs = Path(config.docs_dir)
-    absent = {name for name in config.extra.get("coming", ()) if not (docs / name).exists()}
-    config.nav = _without(config.nav, absent)
-    return config
-
-
-def _without(nav: Any, absent: set[str]) -> Any:
-    match nav:
-        case list():
-            kept = [_without(entry, absent) for entry in nav]
-            return [entry for entry in kept if entry not in ({}, [], None)]
-        case dict():
-            return {title: below for title, entry in nav.items() if (below := _without(entry, absent)) is not None}
-        case _:
-            return None if nav in absent else nav
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:

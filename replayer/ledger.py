@@ -172,7 +172,7 @@ class Ledger:
                 self._database.execute("DELETE FROM adopted WHERE target = ?", (self.target,))
 
     def adopt(self, until: int) -> None:
-        """Enter that the target was taken over: in windows that begin before `until` another log's points may lie."""
+        """Enter that the target was taken over: another log's points may lie in windows that begin before `until`."""
         with self._transaction():
             self._database.execute("INSERT OR REPLACE INTO adopted VALUES (?, ?)", (self.target, until))
 
@@ -184,8 +184,7 @@ class Ledger:
 
     def spares(self, start: int) -> bool:
         """Tell whether what is left over in a window is to stay, because it may be another log's."""
-        until = self.adopted_until
-        return until is not None and start < until
+        return start < (self.adopted_until or start)
 
     def written_since(self, counter: int) -> list[WindowState]:
         """Return the windows that were written to when the marker's counter was `counter` or greater."""
@@ -282,7 +281,7 @@ class Ledger:
 
     def window(self, start: int, normalizer: str) -> WindowState | None:
         """Return one window."""
-        return next((window for window in self.windows(normalizer=normalizer) if window.start == start), None)
+        return next((one for one in self.windows(normalizer=normalizer) if one.start == start), None)
 
     def touched(self, windows: Iterable[tuple[int, str]]) -> None:
         """Enter that windows (start, normalizer) were written to under the present counter."""

@@ -36,7 +36,6 @@ ANOTHER_HOME = ("README.md",)
 """Pages that show what was printed of another home than the one behind the pages: run, but not compared."""
 NOT_HERE = {
     "docs/service.md": "it installs a service of systemd, which a test machine has not; tests/commands/test_service.py",
-    "docs/setup.md": "it asks at a terminal; tests/end_to_end/test_init.py answers",
 }
 """Pages of which nothing is run here, and why."""
 _MARKS = 20
@@ -95,6 +94,7 @@ def reader(
         "/mnt/nas": str(tmp_path / "nas"),
         "/var/lib/homeiq": str(tmp_path / "var"),
         "/config/": f"{tmp_path / 'config'}/",
+        "/etc/homeiq": str(tmp_path / "etc"),
         "/run/secrets": str(tmp_path / "secrets"),
     }
     variables = {"HOMEIQ_HTTP__PORT": str(port)}
@@ -108,8 +108,8 @@ def reader(
         reader = stack.enter_context(Reader(tmp_path, places, variables, programs=warm.programs))
         copied(recorded, reader.home / ".local" / "share" / "homeiq")
         (tmp_path / "secrets").mkdir()
-        for secret in ("home-assistant-token", "influxdb-token"):
-            (tmp_path / "secrets" / secret).write_text("any\n")
+        for secret in ("home-assistant", "home-assistant-token", "influxdb", "influxdb-token"):
+            (tmp_path / "secrets" / secret).write_text(f"{DEFAULT_TOKEN}\n")
         if "/config/" in text:
             (tmp_path / "config").mkdir()
             old_database.write(tmp_path / "config" / "home-assistant_v2.db")
