@@ -13,6 +13,8 @@ queries       ten million events of a year (--events): homeiq sql against Home A
               `--only queries`
 outage        InfluxDB is away while a week at 20 events/s comes (--events: 12,096,000): seconds from its return until the
               newest event is there, and events/s of the rest; only with `--only outage`
+retag         a normalizer that changes in each way over 100,000 events (--events): that what the plan foretold is what
+              changed, and seconds; only with `--only retag`
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "packaging"))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from appending import appends, written
@@ -36,12 +39,13 @@ from outage import outage
 from queries import queries
 from recording import from_socket
 from replaying import into_influxdb, to_nowhere
+from retag import retag
 from storage_size import storage_size
 from workload import corpus_log, events_of, frames, segment_bytes
 
 HERE = Path(__file__).parent
 
-LONG = ("hour", "appending", "queries", "outage")
+LONG = ("hour", "appending", "queries", "outage", "retag")
 """What takes so long that it is measured only when it is asked for."""
 
 
@@ -90,6 +94,7 @@ def _measures(
         lambda: appends(events_of(sample), folder / "appends") | written(events_of(sample), folder / "written"),
     )
     yield "outage", lambda: outage(folder / "outage", events or 12_096_000)
+    yield "retag", lambda: retag(folder / "retag", events or 100_000)
     yield "queries", lambda: queries(folder / "queries", events or 10_000_000)
 
 

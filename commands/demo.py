@@ -27,7 +27,7 @@ from ..recorder.companion import Companion
 from ..recorder.daemon import Recorder
 from ..settings import HomeAssistantSettings, HttpSettings, RecordingSettings
 from ..storage.log import log_folder
-from .record import follow_command
+from .record import follow_command, follower_environment
 from .terminal import print_line, say
 
 __all__ = ["QUERIES", "demo", "opens_browser"]
@@ -93,7 +93,8 @@ async def _demo(folder: Path, seconds: float | None, seed: int, start: int) -> N
     try:
         settings = HomeAssistantSettings(url=simulator.url, token=SecretStr(DEFAULT_TOKEN))
         environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
-        companion = Companion(follow_command(folder, Path(os.devnull)), "the follower", environment, unblocks=True)
+        follower = follow_command(folder, Path(os.devnull)), "the follower", follower_environment(environment)
+        companion = Companion(*follower, unblocks=True)
         connector = HomeAssistantConnector(settings)
         recorder = Recorder(
             folder,

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..clock import SystemClock
+from ..doctor.words import length as length_text
 from ..replayer.replay import home_zone
 from ..storage.gaps import MISSING, SENTENCES, GapReason
 from ..storage.log import require_log
 from ..storage.sql import query
-from .lengths import length_text
 from .tables import print_table
 from .terminal import print_json, print_line
 from .times import parse_time

@@ -106,8 +106,8 @@ class _Asking(HomeAssistantConnector):
     async def home(self) -> Home:
         """Ask for the configuration, the states and the user."""
         async with self.asking():
-            config, states = orjson.loads(await self._ask("get_config")), orjson.loads(await self._ask("get_states"))
+            config, states = orjson.loads(await self.ask("get_config")), orjson.loads(await self.ask("get_states"))
             admin = True
             with suppress(CommandRefused):
-                admin = bool(orjson.loads(await self._ask("auth/current_user")).get("is_admin", True))
+                admin = bool(orjson.loads(await self.ask("auth/current_user")).get("is_admin", True))
         return Home(self._settings.url, config, states, admin)

@@ -110,9 +110,7 @@ def make_bucket(url: str, token: str, org: str, bucket: str) -> None:
     if answer.status != HTTPStatus.CREATED:
         reason = reason_of(answer.body, f"HTTP {answer.status}")
         raise TargetRefused(
-            f"InfluxDB at {url} does not make bucket {bucket} ({reason})",
-            hint="name one that is there, or a token that may make one",
-            place=url,
+            f"InfluxDB at {url} does not make bucket {bucket} ({reason})", hint="make it there", place=url
         )
 
 

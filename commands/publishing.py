@@ -133,9 +133,10 @@ class Publisher:
         return self._coverage.as_json(now)
 
     def _make_diagnosis(self) -> dict[str, Any]:
+        from ..doctor.case import QUIET
         from ..doctor.diagnosis import diagnose
 
-        return {**diagnose(self._settings, self._config).as_json(), "at": to_iso(self.now())}
+        return {**diagnose(self._settings, self._config, limits=QUIET).as_json(), "at": to_iso(self.now())}
 
 
 class _Progress:

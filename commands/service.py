@@ -107,9 +107,7 @@ def install(context: Context, places: Places, *, print_only: bool = False, dry_r
 def uninstall(places: Places, *, dry_run: bool = False) -> None:
     """Stop it, and take away its unit; log, settings and user stay. Raises UsageError, ServiceError."""
     if not places.unit.exists():
-        raise UsageError(
-            f"there is no {places.unit}", hint="no service is installed here, or it is of the other kind: --user"
-        )
+        raise UsageError(f"there is no {places.unit}", hint="no service is installed; with --user it is another one")
     if not dry_run:
         _require(places)
     plan = _Plan()
@@ -219,7 +217,7 @@ def _check_as(unit: Unit) -> None:
         say(result.stdout.strip())
     if result.returncode != 0:
         said = (result.stderr.strip().splitlines() or ["nothing"])[-1].removeprefix("homeiq: ")
-        raise ServiceError(f"the service could not run ({said})", hint="mend that, and run it again")
+        raise ServiceError(f"the service could not run, it would say: {said}", hint="mend that, and run this again")
 
 
 def _variables_in(file: Path) -> dict[str, str]:
@@ -237,7 +235,7 @@ def _config_in(places: Places) -> Path | None:
     own = places.config / "homeiq.yaml"
     found = own if own.is_file() else find_config()
     if found is None and not (places.config / "environment").is_file():
-        raise UsageError("there is no homeiq.yaml", hint=f"homeiq init writes one, best to {own}")
+        raise UsageError("there is no homeiq.yaml", hint=f"homeiq --config {own} init writes one")
     return found.absolute() if found else None
 
 
@@ -337,4 +335,5 @@ def _run(command: tuple[str, ...] | list[str], *, optional: bool = False) -> str
         do = f"sudo {' '.join(command)} $USER"
         say(f"that did not work ({problem}): without it the service ends when you log out; {do}")
         return ""
-    raise ServiceError(f"{' '.join(command[:4])} did not work ({problem})", hint="see docs/service.md")
+    said = " ".join(command[:4])
+    raise ServiceError(f"{said} did not work ({problem})", hint="see systemctl status homeiq, and run this again")

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from ..clock import DAY, SystemClock, to_iso, window_of
+from ..doctor.frozen import frozen_in
+from ..doctor.projection import Projection, projection_of, stale_reasons
 from ..errors import HomeiqError, LogError
 from ..recorder.control import ask
 from ..replayer.ledger import Ledger
 from ..replayer.normalizers.registry import fingerprint, normalizers_of, problems_of, with_retired
-from ..replayer.replay import open_target, target_is_followed
-from ..replayer.targets.base import Target
+from ..replayer.replay import open_target
 from ..settings import Settings
 from ..storage.log import log_folder
-from ..storage.reader import LogReader
 from .logs import without_secrets
 
 __all__ = ["disk_facts", "gap_facts", "recorder_facts", "status_facts", "target_facts"]
@@ -73,10 +72,12 @@ def disk_facts(data_dir: Path, recorder: dict[str, Any] | None) -> dict[str, Any
     return facts
 
 
-def _cannot(settings: Settings, name: str, target: Target) -> tuple[list[str], str]:
+def _cannot(settings: Settings, name: str) -> tuple[list[str], str]:
     """Return what a target cannot do, one sentence each, and why that is not known; the one that follows may go on."""
     configured = settings.all_targets()[name]
     if configured.kind != "influxdb":
+        target = open_target(settings, name)
+        target.close()
         return list(target.cannot), ""
     from ..replayer.targets.influxdb import InfluxDBTarget
 
@@ -100,47 +101,36 @@ def recorder_facts(data_dir: Path) -> dict[str, Any] | None:
 
 def target_facts(settings: Settings, name: str) -> dict[str, Any]:
     """Return how far a target is, what is wrong with it, and what it can't do. Raises LogError, UsageError."""
-    target = open_target(settings, name)
-    ledger = Ledger(settings.data_dir, target.name)
+    found = projection_of(settings, name)
+    cannot, problem = _cannot(settings, name)
+    frozen, changed = _frozen_and_changed(settings, found)
+    return {
+        "name": found.target,
+        "title": found.title,
+        "followed": found.followed,
+        "log_end": found.log_end,
+        "projected_to": found.position,
+        "behind": found.behind,
+        "windows": len(found.windows),
+        "stale": dict(stale_reasons(found.windows, frozen).most_common()),
+        "frozen": sum(len(starts) for starts in frozen.values()),
+        "changed": changed,
+        "dead_letters": found.dead_letters,
+        "failing": [asdict(failing) for failing in found.failing],
+        "cannot": cannot,
+        "problem": problem,
+    }
+
+
+def _frozen_and_changed(settings: Settings, found: Projection) -> tuple[dict[str, set[int]], dict[str, dict[str, int]]]:
+    ledger = Ledger.for_reading(settings.data_dir, found.target)
+    if ledger is None:
+        return {}, {}
     try:
-        frozen = _frozen(settings, ledger)
-        windows = ledger.windows()
-        stale = Counter(
-            window.reason
-            for window in windows
-            if window.state in ("stale", "writing") and window.start not in frozen.get(window.normalizer, ())
-        )
-        end, position = LogReader(settings.data_dir).end(), ledger.position
-        cannot, problem = _cannot(settings, name, target)
-        return {
-            "name": target.name,
-            "title": target.title,
-            "followed": target_is_followed(settings.data_dir, target),
-            "log_end": end,
-            "projected_to": position,
-            "behind": max(0, end - position),
-            "windows": len(windows),
-            "stale": dict(stale.most_common()),
-            "frozen": sum(len(starts) for starts in frozen.values()),
-            "changed": _changed(settings, ledger, frozen),
-            "dead_letters": len(ledger.dead_letters()),
-            "failing": [asdict(failing) for failing in ledger.failing()],
-            "cannot": cannot,
-            "problem": problem,
-        }
+        frozen = frozen_in(settings, ledger)
+        return frozen, _changed(settings, ledger, frozen)
     finally:
         ledger.close()
-        target.close()
-
-
-def _frozen(settings: Settings, ledger: Ledger) -> dict[str, set[int]]:
-    """Return by normalizer the windows that stay as they are, since records of theirs have expired."""
-    from ..replayer.frozen import frozen_windows
-    from ..storage.view import LogView
-
-    view = LogView(settings.data_dir)
-    known = with_retired(normalizers_of(settings), ledger)
-    return {normalizer.name: set(frozen_windows(view, normalizer, ledger)) for normalizer in known}
 
 
 def _changed(settings: Settings, ledger: Ledger, frozen: dict[str, set[int]]) -> dict[str, dict[str, int]]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, NamedTuple
 
 from ..clock import SECOND, from_iso
-from .lengths import length_text
+from ..doctor.words import length as length_text
 from .live import TargetNow, View
 from .status_text import disk_text, gaps_text, last_gap_text
 from .tail_text import printable
@@ -86,19 +86,19 @@ def _sources(view: View) -> Iterator[Line]:
         heard = f", last {length_text(last['seconds_since'])} ago" if last else ""
         since = _since(view.now, source.get("since"))
         if source["connected"]:
-            words, mood = f"connected{since}  {rate:,.1f}/s  {source['events']:,} events{heard}", "good"
+            words, mood = f"connected{since} {rate:,.1f}/s {source['events']:,} events{heard}", "good"
         else:
             words, mood = f"NOT CONNECTED{since}: {source['reason']}", "bad"
             if not source.get("configured", True):
                 words, mood = f"not configured: {source['reason']}", "dim"
-        yield from _labelled(label, f"{name:<16} {words}", mood)
+        yield from _labelled(label, f"{name:<14} {words}", mood)
         gaps = source.get("gaps") or 0
         if gaps:
             yield from _labelled(
-                "", f"{'':<16} {gaps:,} gaps since the start, {length_text(source['gap_seconds'])}", ""
+                "", f"{'':<14} {gaps:,} gaps since the start, {length_text(source['gap_seconds'])}", ""
             )
         for warning in source.get("warnings", ()):
-            yield from _labelled("", f"{'':<16} {warning}", "bad")
+            yield from _labelled("", f"{'':<14} {warning}", "bad")
         label = ""
 
 

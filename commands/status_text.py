@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..doctor.words import length as length_text
 from ..replayer.failures import sentence_in
 from ..storage.gaps import SENTENCES, GapReason
-from .lengths import length_text
 
 __all__ = ["disk_text", "gaps_text", "last_gap_text", "size_text", "status_lines"]
 
@@ -50,7 +50,7 @@ def disk_text(disk: Mapping[str, Any]) -> str:
     words = []
     if disk.get("free_bytes") is not None:
         words.append(f"{size_text(disk['free_bytes'])} free")
-    if disk.get("log_bytes") is not None:
+    if disk.get("log_bytes"):
         words.append(f"the log takes {size_text(disk['log_bytes'])}")
     if disk.get("bytes_per_day"):
         words.append(f"grows by {size_text(disk['bytes_per_day'])} a day")

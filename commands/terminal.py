@@ -15,8 +15,8 @@ from typing import NoReturn
 
 import orjson
 
+from ..doctor.words import length as length_text
 from ..errors import Stopped
-from .lengths import length_text
 from .logs import on_line, write
 
 __all__ = ["Display", "fail", "long_work", "print_json", "print_line", "progress_text", "say", "stop_on_signals"]

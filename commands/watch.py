@@ -53,7 +53,7 @@ def watch(data_dir: Path, config: Path | None, *, as_json: bool) -> None:
 
 
 def _command(data_dir: Path, config: Path | None) -> Sequence[str]:
-    command = [sys.executable, "-m", "homeiq", "--data-dir", str(data_dir)]
+    command = [sys.executable, "-m", "homeiq", "--log-format", "text", "--data-dir", str(data_dir)]
     return [*command, *([] if config is None else ["--config", str(config)]), "status", "--json"]
 
 

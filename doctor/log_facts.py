@@ -20,7 +20,9 @@ from ..clock import DAY, SECOND, window_of
 from ..errors import LogCorrupt
 from ..storage import segment
 from ..storage.gaps import TOLD
+from ..storage.log import log_folder
 from ..storage.manifest import Slice
+from ..storage.mark import mark_of
 from ..storage.reader import LogFiles, list_files, records_of
 from ..storage.record import BLANKS, COLUMNS, HOUSEKEEPING, Record
 from ..storage.tail import read_tail
@@ -66,6 +68,7 @@ class LogFacts:
     attributes: float | None = None
     own: list[Record] = field(default_factory=list)
     files: LogFiles | None = None
+    durable: int = 0
 
     def per_second(self, now: int, number: int, within: int) -> float:
         """Return the rate of `number` events that came within the last microseconds; a young log has fewer of these."""
@@ -95,6 +98,7 @@ def look_at(data_dir: Path, now: int) -> LogFacts:
 
 
 def _look_at(data_dir: Path, now: int) -> LogFacts:
+    mark = mark_of(log_folder(data_dir))  # asked before anything is read: all that it covers must be there
     files = list_files(data_dir)
     facts = LogFacts(first_seq=files.first_seq, missing=list(files.missing), files=files)
     facts.end = files.slices[-1].last if files.slices else files.first_seq - 1
@@ -119,6 +123,7 @@ def _look_at(data_dir: Path, now: int) -> LogFacts:
     facts.looked_at = whole.num_rows
     _count(facts, whole, now)
     facts.own += _sign_of_life(whole, facts.own)
+    facts.durable = mark.last if mark is not None else 0
     facts.attributes = _attributes(records or _newest(files))
     return facts
 

@@ -15,8 +15,6 @@ from ..errors import LogCorrupt
 from ..recorder.disk import bytes_per_record, log_size
 from ..storage import segment
 from ..storage.log import log_folder
-from ..storage.mark import mark_of
-from ..storage.reader import LogReader
 from ..storage.verify import verify
 from .case import Case
 from .finding import Finding, Result, Section
@@ -72,10 +70,8 @@ def _quick(case: Case, facts: LogFacts) -> tuple[list[Finding], list[str], str]:
     """Look at what is cheap to look at."""
     problems = [f"{_records(first, last)} missing" for first, last in facts.missing]
     problems += facts.damaged
-    mark = mark_of(log_folder(case.data_dir))
-    # A recorder goes on meanwhile: what the mark says now is compared with what there is after it was read.
-    if mark is not None and mark.last > facts.end and mark.last > LogReader(case.data_dir).end():
-        problems.append(f"{_records(facts.end + 1, mark.last)} missing: what was durable is in no file")
+    if facts.durable > facts.end:
+        problems.append(f"{_records(facts.end + 1, facts.durable)} missing: what was durable is in no file")
     slices = facts.files.slices if facts.files else []
     for part in slices:
         try:

@@ -12,13 +12,13 @@ _SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
 def length(seconds: float) -> str:
-    """Return a length of time as people say it, in two units at most."""
+    """Return a length of time in two units at most: 4.2 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     whole = timedelta(seconds=round(seconds))
     hours, minutes, rest = whole.seconds // 3600, whole.seconds // 60 % 60, whole.seconds % 60
     if whole.days:
-        return f"{whole.days} d {hours} h"
+        return f"{whole.days:,} d {hours} h"
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 

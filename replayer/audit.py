@@ -251,6 +251,8 @@ class _Reader:
                     found.append(_difference("new", point, None))
             for point in [*judged.changed, *judged.replaced]:
                 found.append(_difference("changed", point, judged.before[point.key]))
+        if self.ledger.spares(window_of(start)):
+            comparison.spare_the_rest()
         self.findings.foreign += comparison.foreign
         for stored in comparison.leftovers():
             found.append(Difference("removed", stored.measurement, stored.tags, stored.time, stored.fields, None))

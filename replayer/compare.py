@@ -126,6 +126,13 @@ class Comparison:
                     judged.replaced.append(point)
         return judged._replace(unchanged=unchanged)
 
+    def spare_the_rest(self) -> None:
+        """Take what is there and not wanted for foreign: it may be another log's."""
+        for known in self._known.values():
+            self.foreign += len(known.ours)
+            known.foreign += known.ours
+            known.ours.clear()
+
     @property
     def left(self) -> int:
         """How many of our points are there that are not wanted."""

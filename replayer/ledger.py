@@ -95,7 +95,7 @@ class Ledger:
         """A ledger of another layout is begun anew: the log has everything, the target is read back and compared."""
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
         if version != VERSION:
-            for table in ("target", "window", "request", "dead_letter", "away", "failure"):
+            for table in ("adopted", "target", "window", "request", "dead_letter", "away", "failure"):
                 self._database.execute(f"DROP TABLE IF EXISTS {table}")
             self._database.execute(f"PRAGMA user_version = {VERSION}")
 
@@ -168,6 +168,23 @@ class Ledger:
                 " fingerprint END WHERE target = ?",
                 (reason, empty, self.target),
             )
+            if empty:
+                self._database.execute("DELETE FROM adopted WHERE target = ?", (self.target,))
+
+    def adopt(self, until: int) -> None:
+        """Enter that the target was taken over: another log's points may lie in windows that begin before `until`."""
+        with self._transaction():
+            self._database.execute("INSERT OR REPLACE INTO adopted VALUES (?, ?)", (self.target, until))
+
+    @property
+    def adopted_until(self) -> int | None:
+        """See `adopt`; None for a target that was not taken over."""
+        row = self._database.execute("SELECT until FROM adopted WHERE target = ?", (self.target,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def spares(self, start: int) -> bool:
+        """Tell whether what is left over in a window is to stay, because it may be another log's."""
+        return start < (self.adopted_until or start)
 
     def written_since(self, counter: int) -> list[WindowState]:
         """Return the windows that were written to when the marker's counter was `counter` or greater."""
@@ -264,7 +281,7 @@ class Ledger:
 
     def window(self, start: int, normalizer: str) -> WindowState | None:
         """Return one window."""
-        return next((window for window in self.windows(normalizer=normalizer) if window.start == start), None)
+        return next((one for one in self.windows(normalizer=normalizer) if one.start == start), None)
 
     def touched(self, windows: Iterable[tuple[int, str]]) -> None:
         """Enter that windows (start, normalizer) were written to under the present counter."""

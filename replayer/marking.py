@@ -5,7 +5,8 @@ A point of the measurement `homeiq_target`: whose log and ledger it is, a counte
     there is none              nothing that was written there counts: everything is stale
     its counter is smaller     it comes from an older copy: what was written since is stale
     another ledger's           of the same log: the ledger was lost, so everything is stale, and read back
-    another log's              refused; so is one that has seen more of this log than there is
+    another log's              refused; so is one that has seen more of this log than there is. Where it is taken over, what
+                               this log does not make stays in all windows that the other may have written to
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from ..clock import Clock
+from ..clock import DAY, Clock, window_of
 from ..errors import TargetRefused
 from .delivery import Delivery
 from .ledger import Ledger
@@ -28,6 +29,9 @@ _log = logging.getLogger(__name__)
 MEASUREMENT = "homeiq_target"
 
 _EVERY_SECONDS = 60.0
+
+_FORETOLD = 4 * DAY
+"""Another log's forecasts lie no further ahead of the day on which its target is taken over."""
 
 
 class Marking:
@@ -80,9 +84,12 @@ class Marking:
             if not adopt:
                 raise self._refusal(ours)
             self._begin_anew("the target was taken over", empty=False)
+            ledger.adopt(window_of(self._clock.now()) + _FORETOLD)
             return True
         if not mine:
             self._begin_anew("the ledger was lost", empty=False)
+            if "adopted_until" in fields:
+                ledger.adopt(_number(fields["adopted_until"]))
             return True
         counter = _number(fields.get("counter"))
         behind = ledger.written_since(counter) if counter < ledger.counter else []
@@ -129,6 +136,8 @@ class Marking:
             "counter": float(ledger.counter),
             "last_seq": float(last_seq),
         }
+        if ledger.adopted_until is not None:
+            fields["adopted_until"] = float(ledger.adopted_until)
         self._delivery.write([Point(Series(MEASUREMENT, {}), fields, self._time, 0)], self._target.live("homeiq"))
         self._marked_at = self._clock.monotonic()
 

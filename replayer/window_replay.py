@@ -180,6 +180,8 @@ class WindowReplay:
             yield from self._compared(replace(window, counts=again), start, end, ahead, writer)
             counts.removed, counts.stuck = counts.removed + again.removed, counts.stuck + again.stuck
             return
+        if self._ledger.spares(window.start):
+            comparison.spare_the_rest()
         removals, stuck = comparison.removals(self._target.deletes_exactly)
         counts.removed += comparison.left - len(stuck)
         counts.stuck += len(stuck)

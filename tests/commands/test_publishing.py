@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from homeiq.clock import SystemClock
 from homeiq.commands.publishing import Publisher, view_of_target
+from homeiq.commands.record import follower_environment
 from homeiq.recorder.views import Views
 from homeiq.replayer.replay import follow
 from homeiq.settings import Settings
@@ -74,6 +75,11 @@ def test_the_second_target_tells_of_itself_alone(tmp_path: Path) -> None:
         wait_for("the first one's", lambda: view(views, "target-embedded"))
         wait_for("what is left of a target that is gone to go", lambda: view(views, "target-gone") == {})
         assert view(views, name), "the other's stays"
+
+
+def test_a_follower_frees_memory_for_all_its_threads_unless_somebody_says_otherwise() -> None:
+    assert follower_environment({"A": "b"})["MALLOC_ARENA_MAX"] == "2"
+    assert follower_environment({"MALLOC_ARENA_MAX": "9", "A": "b"})["MALLOC_ARENA_MAX"] == "9"
 
 
 def test_names_of_targets_become_names_of_files() -> None:

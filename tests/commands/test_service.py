@@ -135,7 +135,7 @@ def test_a_service_that_has_ended_is_no_success(machine: Machine) -> None:
         (lambda m: (m.folder / "systemctl.state").write_text("offline\n"), 1, "systemd does not run here (offline): "),
         (lambda m: (m.folder / "systemctl.broken").write_text(""), 1, "systemctl --user enable homeiq.service did not"),
         (lambda m: (m.folder / "bin" / "systemctl").unlink(), 1, ""),
-        (lambda m: (m.folder / ".config/homeiq/homeiq.yaml").unlink(), 2, "there is no homeiq.yaml: homeiq init"),
+        (lambda m: (m.folder / ".config/homeiq/homeiq.yaml").unlink(), 2, "there is no homeiq.yaml: homeiq --config "),
         (lambda m: (m.folder / ".config/homeiq/homeiq.yaml").write_text("a: 1"), 2, "a in "),
         (lambda m: (m.folder / ".local/share/homeiq/photos").mkdir(parents=True), 2, "something else than a log"),
     ],

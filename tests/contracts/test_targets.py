@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 from homeiq.clock import DAY, ManualClock
-from homeiq.errors import TargetRefused
+from homeiq.errors import TargetRefused, TargetUnreachable
 from homeiq.replayer.delivery import Delivery
 from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.point import Point, Series, clean_name
 from homeiq.replayer.targets.base import Target
+from homeiq.replayer.targets.influxdb import InfluxDBTarget
+from homeiq.settings import InfluxDBSettings
 
-from contracts.kept import Content, InfluxDB1, Kept, LineProtocol
+from contracts.kept import Content, Fake2, InfluxDB1, Kept, LineProtocol
+from servers.influxdb2 import InfluxDB2
 
 START = 20_780 * DAY
 
@@ -159,6 +162,25 @@ def test_an_address_where_there_is_nothing(kept: Kept) -> None:
     with pytest.raises(kind):
         target.connect(0)
     target.close()
+
+
+def test_one_who_is_there_answers_a_knock(kept: Kept) -> None:
+    """One that answers for a server which is away, as what lies before it does, counts as away."""
+    assert kept.target.answers()
+    kind, opened = kept.unreachable
+    if kind is TargetUnreachable and isinstance(kept, InfluxDB1 | Fake2):
+        target = opened()
+        assert not target.answers()
+        target.close()
+
+
+def test_a_knock_that_is_answered_for_another_who_is_away_is_none() -> None:
+    server = InfluxDB2()
+    target = InfluxDBTarget(InfluxDBSettings(url=server.url, token=server.token, bucket=server.bucket))
+    server.answers_to["/ping"] = [(502, {}, "<html>nginx</html>"), (503, {"Retry-After": "300"}, None), (401, {}, None)]
+    assert [target.answers() for _ in range(4)] == [False, False, True, True]
+    target.close()
+    server.close()
 
 
 def test_a_database_that_does_not_exist(kept: Kept) -> None:

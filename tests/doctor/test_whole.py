@@ -77,6 +77,13 @@ def test_a_tail_that_lost_its_end(data_dir: Path) -> None:
     )
 
 
+def test_a_log_that_grows_meanwhile(data_dir: Path) -> None:
+    case = Case(Settings(data_dir=data_dir), None, ManualClock(NOW))
+    case.log()
+    write_log(data_dir, days(1, 30))
+    assert [finding.code for finding in whole.check(case).findings] == ["log-whole"]
+
+
 def test_files_that_were_moved_aside_and_foreign_ones(data_dir: Path) -> None:
     (data_dir / "quarantine").mkdir(exist_ok=True)
     (data_dir / "quarantine" / "tail-1.torn").write_bytes(b"x")

@@ -1,6 +1,5 @@
 """Two full read-backs, before and after a normalizer has changed, differ by exactly what `--plan` foretold."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,43 +8,14 @@ from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.normalizers.registry import normalizer_classes
 from homeiq.replayer.replay import open_target, replay
 from homeiq.replayer.scope import Scope
-from homeiq.settings import InfluxDBSettings, Settings
+from homeiq.settings import Settings
 
+from end_to_end.conftest import Server
 from end_to_end.logs import days, write_log
 from replayer.retagging import HOW, another
-from servers.influxdb import Content, InfluxDBServer
-from servers.influxdb2 import InfluxDB2
-from servers.web import Answer
+from servers.influxdb import Content
 
 EVENTS = 5_000
-
-
-class Server:
-    """A real InfluxDB 1.8, or the tests' own 2.x, and another way than homeiq's to see what it holds."""
-
-    def __init__(self, settings: InfluxDBSettings, read: Callable[[], Content], write: Callable[[str], Answer]) -> None:
-        self.settings = settings
-        self.read = read
-        self.write = write
-
-    def content(self) -> Content:
-        """Return what it holds, without homeiq's marker."""
-        return {key: dict(fields) for key, fields in self.read().items() if key[0] != "homeiq_target"}
-
-
-@pytest.fixture(params=["influxdb 1.8", "influxdb 2"])
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """One of the two, empty."""
-    if request.param == "influxdb 1.8":
-        real: InfluxDBServer = request.getfixturevalue("influxdb")
-        name = request.getfixturevalue("influx_database")
-        settings = InfluxDBSettings(url=real.url, token="any", bucket=name)
-        yield Server(settings, lambda: real.read_back(name), lambda lines: real.write(name, lines))
-    else:
-        own = InfluxDB2()
-        settings = InfluxDBSettings(url=own.url, token=own.token, org=own.org, bucket=own.bucket)
-        yield Server(settings, lambda: own.read_back(own.bucket), lambda lines: own.write(own.bucket, lines))
-        own.close()
 
 
 def ours(content: Content) -> Content:

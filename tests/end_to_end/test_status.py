@@ -84,7 +84,7 @@ def test_the_screen_beside_a_recorder(tmp_path: Path, how: str) -> None:
         terminal = Terminal(homeiq, "status", "--watch")
         terminal.wait("a rate", lambda shown: re.search(r"recorder +ready .*[1-9][\d.]* events/s", shown))
         terminal.wait("the target", lambda shown: "followed; " in shown and "gaps       " in shown)
-        terminal.wait("the source", lambda shown: re.search(r"home_assistant +connected .*, last .* ago", shown))
+        terminal.wait("the source", lambda shown: re.search(r"home_assistant connected .*, last", shown))
         terminal.wait("its age", lambda shown: re.search(r"as of \d\.\d s ago", shown))
         terminal.wait("the disk", lambda shown: re.search(r"disk +[\d.]+ [kMGT]B free", shown))
         if how == "q":
@@ -100,7 +100,7 @@ def test_the_screen_beside_a_recorder(tmp_path: Path, how: str) -> None:
         once = homeiq.run("status").stdout
         assert re.search(r"recorder   runs; record [\d,]+ is durable, 0 were dropped\n +[\d.]+ events/s since", once)
         assert "gaps       none is known\n" in once
-        assert re.search(r"disk       [\d.]+ .B free, the log takes", once)
+        assert re.search(r"disk       [\d.]+ .B free", once)
         facts = json.loads(homeiq.run("status", "--json").stdout)
         assert {"data_dir", "recorder", "targets", "problems", "gaps", "disk"} <= facts.keys()
         assert homeiq.stop(recorder) == 0
