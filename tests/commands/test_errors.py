@@ -21,11 +21,17 @@ import pytest
 from click.testing import CliRunner, Result
 from homeiq.cli import cli
 from homeiq.clock import DAY
+from homeiq.commands import init, init_home, init_influxdb, service
+from homeiq.commands.terminal import long_work
+from homeiq.doctor import log_facts
+from homeiq.errors import LogCorrupt, SettingsError, SourceError, Stopped, TargetRefused, UsageError
 from homeiq.recorder import control
 from homeiq.storage import backup, maintenance, reader, spool
 from homeiq.storage import verify as verifying
+from homeiq.storage.files import Files
 from homeiq.storage.log import EventLog
 from homeiq.storage.places import FolderPlace
+from websockets.sync.server import ServerConnection, serve
 
 from replayer.making import DAY_0, registries, state, write_log
 
@@ -224,13 +230,9 @@ def test_not_all_could_be_fetched(
 
 
 def test_a_backfill_is_stopped(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stopped() -> threading.Event:
-        event = event_class()
-        event.set()  # as by Ctrl-C
-        return event
-
-    event_class = threading.Event
-    monkeypatch.setattr("homeiq.commands.backfill.threading", SimpleNamespace(Event=stopped))
+    stopped = threading.Event()
+    stopped.set()  # as by Ctrl-C
+    monkeypatch.setattr("homeiq.commands.backfill.stop_on_signals", lambda: stopped)
     home = {"HOME_ASSISTANT_URL": "http://127.0.0.1:9", "HOME_ASSISTANT_TOKEN": "any"}
     facts = {"since": 0, "until": 1, "from": 0, "upto": 1, "rows": 0, "new": 0, "missing": [], "done": False}
     with recorder(data_dir, {"seq": 1}, {}, {**facts, "running": False}):
@@ -357,3 +359,73 @@ def test_an_address_that_is_none(data_dir: Path, command: str) -> None:
     target.close()
     with pytest.raises(TargetRefused, match=r"influxdb\.url is not an address"):
         InfluxDBRequests(InfluxDBSettings(url="http://h:99999"), PoolManager()).get("/health")
+
+
+def test_long_work_is_interrupted() -> None:
+    with pytest.raises(Stopped, match="stopped before the end: run it again"), long_work("run it again"):
+        raise KeyboardInterrupt
+
+
+def test_a_misspelt_variable(data_dir: Path) -> None:
+    result = run(data_dir, "gaps", env={"HOMEIQ_HTTP__PROT": "1"})
+    fails(run(data_dir, "status", env={"HOMEIQ_HTTP__PROT": "1"}), 2, "HOMEIQ_HTTP__PROT is not a setting", "__PORT")
+    assert result.exit_code == 2
+
+
+def test_a_log_whose_files_vanish_while_the_doctor_looks(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*arguments: object) -> Any:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(log_facts, "_look_at", gone)
+    with pytest.raises(LogCorrupt, match="files of the log vanish while they are read: try again"):
+        log_facts.look_at(data_dir, DAY_0)
+
+
+def test_settings_that_are_not_written(tmp_path: Path) -> None:
+    there = tmp_path / "homeiq.yaml"
+    there.write_text("")
+    says_no: Any = SimpleNamespace(asks=True, confirm=lambda *arguments: False)
+    options: Any = SimpleNamespace(force=False)
+    with pytest.raises(UsageError, match="stays as it is: --config FILE writes another one"):
+        init._where(there, options, says_no)
+    with pytest.raises(SettingsError, match=r"cannot be written .*: name another by --config"):
+        init._put(Files(), there / "below", "text")
+
+
+@pytest.mark.parametrize(
+    ("says", "sentence"), [("", "says nothing: is Home"), ("[]", "is not Home Assistant: something")]
+)
+def test_somebody_else_answers_init(says: str, sentence: str) -> None:
+    def answer(connection: ServerConnection) -> None:
+        if says:
+            connection.send(says)
+
+    with serve(answer, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with pytest.raises(SourceError, match=sentence):
+                init_home.greet(f"http://127.0.0.1:{server.socket.getsockname()[1]}")
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_an_influxdb_that_init_cannot_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TargetRefused, match="is not an address: "):
+        init_influxdb.try_out("ftp://h", "any", "home", "home")
+    orgs = SimpleNamespace(status=200, json={"orgs": [{"id": "1"}]}, body=b"")
+    no = SimpleNamespace(status=403, json={}, body=b'{"message": "no"}')
+    monkeypatch.setattr(init_influxdb, "product_of", lambda requests: ("InfluxDB", 2))
+    monkeypatch.setattr(init_influxdb.InfluxDBRequests, "get", lambda *arguments, **options: orgs)
+    monkeypatch.setattr(init_influxdb.InfluxDBRequests, "post", lambda *arguments, **options: no)
+    with pytest.raises(TargetRefused, match=r"does not make bucket home .*no.*: make it there"):
+        init_influxdb.make_bucket("http://h", "any", "home", "home")
+
+
+def test_a_service_whose_user_cannot_run_it(tmp_path: Path) -> None:
+    unit: Any = SimpleNamespace(
+        command=[str(tmp_path / "none"), "run"], account="", environment=tmp_path / "environment"
+    )
+    with pytest.raises(service.ServiceError, match=r"the service's user cannot run .*none .*: see docs/service\.md"):
+        service._check_as(unit)

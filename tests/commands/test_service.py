@@ -209,7 +209,7 @@ def test_nothing_is_enabled_where_the_services_user_could_not_run_it(
     system: Places, capfd: pytest.CaptureFixture[str], machine: Machine
 ) -> None:
     (system.config / "environment").write_text("# a comment\nHOMEIQ_TEST_CODE=2\n")
-    with pytest.raises(service.ServiceError, match=r"the service could not run .nothing.: mend that"):
+    with pytest.raises(service.ServiceError, match="the service could not run, it would say: nothing: mend"):
         service.install(Context(None, None), system)
     assert not system.unit.exists()
     assert machine.asked() == []

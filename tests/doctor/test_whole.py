@@ -32,6 +32,14 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_what_comes_while_it_looks_is_not_missing(data_dir: Path) -> None:
+    """The mark says more by then than what was seen of the log a moment ago."""
+    case = Case(Settings(data_dir=data_dir), None, ManualClock(NOW), Limits())
+    assert case.log() is not None
+    write_log(data_dir, days(1, 20))
+    assert {finding.code for finding in whole.check(case).findings} == {"log-whole"}
+
+
 def segment_of(data_dir: Path) -> Path:
     (path,) = (data_dir / "log").glob("date=*/*.parquet")
     return path
