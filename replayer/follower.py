@@ -122,7 +122,7 @@ class Follower:
         self._marking.check(measurements_of(self._normalizers, ledger), end)
         self._view = None
         self._home = home_of(self._view_with(position), self._normalizers, lambda: self._view_with(ledger.position))
-        self._around = around = Surroundings(self._home, self._view_with, self._target.replaces)
+        self._around = around = Surroundings(self._home, self._view_with, self._target.replaces, position)
         self._tracks = [track_of(normalizer, around) for normalizer in with_retired(self._normalizers, ledger)]
         for track in self._tracks:
             find_changed(
@@ -140,6 +140,8 @@ class Follower:
         position = self._ledger.position
         for track in self._tracks:
             for window in self._ledger.windows(normalizer=track.name):
+                if window.fingerprint != track.fingerprint:
+                    track.of_another.add(window.start)
                 if window.state == "stale":
                     track.set_stale(window.start, position)
                 else:
@@ -225,10 +227,11 @@ class Follower:
             self._marking.touch([(window, track.name)])
             state, log_end = track.states.get(window, ("", 0))
             if state == "stale":
-                self._ledger.seen_early(window, track.name, track.fingerprint)
-            elif state != "live":
+                self._ledger.add_writer(window, track.name, track.fingerprint)
+            elif state != "live" or window in track.of_another:
                 self._ledger.enter(window, track.name, "live", track.fingerprint, log_end)
                 track.states[window] = ("live", log_end)
+                track.of_another.discard(window)
         self._ledger.meet(track.name, {point.series.measurement for point in points})
         self._delivery.of(track.name, track.fingerprint)
         self._delivery.write(points, self._target.live(track.name))
@@ -356,6 +359,8 @@ class Follower:
                 began = self._clock.monotonic()
         if not scope.filtered or self._target.keeps_windows:
             track.replayed(start, view.last_seq)
+        elif start not in track.states:  # a part of it stands there now, and the rest is missing
+            track.set_stale(start, view.last_seq)
         return counts
 
     def _is_far_behind(self) -> bool:

@@ -8,7 +8,9 @@ For each target, window (one UTC day of point time) and normalizer there is one 
     stale      it must be replayed, for the reason given
 
 `counter` is that of the target's marker when the window was last written to: a target that comes back from a copy with a
-smaller one lacks what was written since. `fingerprint` is empty while nothing was ever written into the window.
+smaller one lacks what was written since. `fingerprint` is empty while nothing was ever written into the window, and SEVERAL
+when more than one wrote into it since it was last replayed as a whole: then something of each may lie there, and whoever
+replays `--stale` redoes it.
 
 `writing` found at a start means stale: so every crash heals by running again. The position of a target moves only after
 the target has confirmed. Times are microseconds UTC.
@@ -22,12 +24,13 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import astuple, replace
 from pathlib import Path
 
 from ..errors import LogNotWritable
 from .failures import SCHEMA, Failing, Failure, Failures, add_failures, read_failures, set_failure
+from .ledger_rows import MINGLED, REQUESTS, VERSION, DeadLetter, Request, WindowState
 from .ledger_rows import SCHEMA as TABLES
-from .ledger_rows import VERSION, DeadLetter, Request, WindowState
 
 __all__ = ["Ledger", "WindowState", "Request", "DeadLetter"]
 
@@ -263,11 +266,17 @@ class Ledger:
         )
 
     def enter(self, start: int, normalizer: str, state: str, fingerprint: str, log_end: int) -> None:
-        """Set a window's state: `writing` or `live` before the first byte, `done` after the last confirmation."""
+        """Set a window's state: `writing` or `live` before the first byte, `done` after the last confirmation.
+
+        What comes live is added to what is there: so the fingerprint of a window that another wrote becomes SEVERAL.
+        """
+        added = MINGLED if state == "live" else ":fingerprint"
         with self._transaction():
             self._database.execute(
-                "INSERT OR REPLACE INTO window SELECT name, ?, ?, ?, ?, ?, '', counter FROM target WHERE name = ?",
-                (start, normalizer, state, fingerprint, log_end, self.target),
+                "INSERT INTO window SELECT name, :start, :normalizer, :state, :fingerprint, :log_end, '', counter"
+                " FROM target WHERE name = :target ON CONFLICT DO UPDATE SET state = :state,"
+                f" fingerprint = {added}, log_end = :log_end, reason = '', counter = excluded.counter",
+                {**self._of(start, normalizer, fingerprint), "state": state, "log_end": log_end},
             )
 
     def windows(self, state: str | None = None, normalizer: str | None = None) -> list[WindowState]:
@@ -292,13 +301,20 @@ class Ledger:
                 [(self.target, start, normalizer) for start, normalizer in windows],
             )
 
-    def seen_early(self, start: int, normalizer: str, fingerprint: str) -> None:
-        """Enter that points are written into a stale window before it is replayed: it is then to be read back."""
+    def add_writer(self, start: int, normalizer: str, fingerprint: str) -> None:
+        """Enter, before the first byte, that some points are written into a window whose state stays as it is.
+
+        So it is known later that it is to be read back, and whether another wrote into it too.
+        """
         with self._transaction():
             self._database.execute(
-                "UPDATE window SET fingerprint = ? WHERE target = ? AND start = ? AND normalizer = ? AND fingerprint = ''",
-                (fingerprint, self.target, start, normalizer),
+                f"UPDATE window SET fingerprint = {MINGLED}"
+                " WHERE target = :target AND start = :start AND normalizer = :normalizer",
+                self._of(start, normalizer, fingerprint),
             )
+
+    def _of(self, start: int, normalizer: str, fingerprint: str) -> dict[str, object]:
+        return {"target": self.target, "start": start, "normalizer": normalizer, "fingerprint": fingerprint}
 
     def interrupted(self) -> None:
         """Make stale what was being written when the last process ended; only the holder of the target's lock may."""
@@ -317,19 +333,13 @@ class Ledger:
     def requests(self, *states: str) -> list[Request]:
         """Return this target's requests in these states, oldest first."""
         marks = ",".join("?" * len(states))
-        rows = self._database.execute(
-            "SELECT id, scope, state, windows, windows_done, days, events, points, message FROM request"
-            f" WHERE target = ? AND state IN ({marks}) ORDER BY id",
-            (self.target, *states),
-        )
+        where = f"target = ? AND state IN ({marks})"
+        rows = self._database.execute(f"{REQUESTS} WHERE {where} ORDER BY id", (self.target, *states))
         return [Request(*row) for row in rows]
 
     def request(self, number: int) -> Request | None:
         """Return one request."""
-        row = self._database.execute(
-            "SELECT id, scope, state, windows, windows_done, days, events, points, message FROM request WHERE id = ?",
-            (number,),
-        ).fetchone()
+        row = self._database.execute(f"{REQUESTS} WHERE id = ?", (number,)).fetchone()
         return Request(*row) if row else None
 
     def report(
@@ -354,17 +364,9 @@ class Ledger:
     def set_aside(self, letters: Iterable[DeadLetter]) -> None:
         """Keep lines that the target refused."""
         now = time.time_ns() // 1000
+        rows = [(self.target, *astuple(replace(letter, at=now))) for letter in letters]
         with self._transaction():
-            self._database.executemany(
-                "INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        *(self.target, letter.normalizer, letter.seq, letter.time, letter.line),
-                        *(letter.reason, letter.fingerprint, now),
-                    )
-                    for letter in letters
-                ],
-            )
+            self._database.executemany("INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def dead_letters(self) -> list[DeadLetter]:
         """Return the lines that the target refused, in order of seq."""
@@ -389,12 +391,9 @@ class Ledger:
             )
 
     def restore(self, window: WindowState) -> None:
-        """Set a window back to what it was."""
+        """Set a window's state back to what it was; who wrote into it meanwhile stays known."""
         with self._transaction():
             self._database.execute(
-                "INSERT OR REPLACE INTO window VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(self.target, window.start, window.normalizer, window.state),
-                    *(window.fingerprint, window.log_end, window.reason, window.counter),
-                ),
+                "UPDATE window SET state = ?, log_end = ?, reason = ? WHERE target = ? AND start = ? AND normalizer = ?",
+                (window.state, window.log_end, window.reason, self.target, window.start, window.normalizer),
             )

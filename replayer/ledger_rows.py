@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["SCHEMA", "VERSION", "WindowState", "Request", "DeadLetter"]
+__all__ = ["MINGLED", "REQUESTS", "SCHEMA", "SEVERAL", "VERSION", "WindowState", "Request", "DeadLetter"]
 
 VERSION = 2
 
@@ -42,6 +42,14 @@ CREATE TABLE IF NOT EXISTS away (
     target TEXT NOT NULL, normalizer TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (target, normalizer)
 ) WITHOUT ROWID;
 """
+
+SEVERAL = "several"
+"""The fingerprint of a window into which normalizers with different fingerprints wrote: it is none of theirs."""
+
+MINGLED = f"CASE WHEN fingerprint IN ('', :fingerprint) THEN :fingerprint ELSE '{SEVERAL}' END"
+"""A window's fingerprint once points of another are added to what is there."""
+
+REQUESTS = "SELECT id, scope, state, windows, windows_done, days, events, points, message FROM request"
 
 
 @dataclass(frozen=True, slots=True)

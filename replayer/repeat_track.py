@@ -15,7 +15,7 @@ from . import tracks
 from .normalizers.base import REPEAT_REACH, Normalizer
 from .projection import last_word
 from .repeating import repeated, time_of_sign, times_in
-from .tracks import EntityTrack, Surroundings, Taken, Track
+from .tracks import LACKING, EntityTrack, Surroundings, Taken, Track
 
 __all__ = ["RepeatTrack", "track_of"]
 
@@ -65,7 +65,9 @@ class RepeatTrack(EntityTrack):
             passed.add(time)
             if self._waits(window, record) or window in taken.stale:
                 continue
-            if self._first and window in self.states:
+            if self._lacks(window):
+                taken.stale[window] = LACKING
+            elif self._first and window in self.states:
                 taken.stale[window] = _UNSURE
             else:
                 now.add(time)

@@ -22,28 +22,34 @@ from dataclasses import dataclass, field
 from ..clock import DAY, SECOND, window_of
 from ..storage.record import Record
 from ..storage.view import LogView
+from .frozen import is_frozen
 from .home import Home
 from .normalizers.base import Fold, Normalizer, Reading, Summarizer
 from .normalizers.registry import fingerprint
 from .point import Point
 from .projection import Rank, add_best, candidates_in, folded, normalized, rank_in, readings_in, readings_of
-from .windows import Counts, latest_in
+from .windows import Counts, is_reached, latest_in
 
-__all__ = ["Surroundings", "Taken", "Track", "EntityTrack", "ReachTrack", "SummaryTrack", "track_of"]
+__all__ = ["LACKING", "Surroundings", "Taken", "Track", "EntityTrack", "ReachTrack", "SummaryTrack", "track_of"]
 
 _AT_ONCE = frozenset({"live", "manual", "simulated"})
 _LATE = 5 * SECOND
 _WINDOWS_KEPT = 32
 _UNSURE = "an earlier run may have begun to write it"
+LACKING = "records from before its normalizer has changed reach it"
 
 
 @dataclass
 class Surroundings:
-    """What all tracks of a follower share: the home, the log up to a seq, and whether a point can be written over."""
+    """What all tracks of a follower share: the home, the log up to a seq, and whether a point can be written over.
+
+    What they take begins behind the record `began`.
+    """
 
     home: Home
     view_with: Callable[[int], LogView]
     replaces: bool
+    began: int = 0
     counts: Counts = field(default_factory=Counts)
 
 
@@ -56,13 +62,18 @@ class Taken:
 
 
 class Track(ABC):
-    """See the module. `states` is what the ledger says, by window: state, log end (stale: its last record so far)."""
+    """See the module. `states` is what the ledger says, by window: state, log end (stale: its last record so far).
+
+    `of_another` are windows of which the ledger does not know yet that this one, too, writes into them.
+    """
 
     def __init__(self, normalizer: Normalizer, surroundings: Surroundings) -> None:
         self.normalizer = normalizer
         self.name = normalizer.name
         self.fingerprint = fingerprint(normalizer)
         self.states: dict[int, tuple[str, int]] = {}
+        self.of_another: set[int] = set()
+        self._complete: set[int] = set()  # windows that were not known, and that nothing from before reaches
         self._around = surroundings
         self._first = True
 
@@ -90,6 +101,7 @@ class Track(ABC):
     def replayed(self, window: int, log_end: int) -> None:
         """Remember that a window was replayed, with all records up to `log_end`."""
         self.states[window] = ("done", log_end)
+        self.of_another.discard(window)
         self._forget(window)
 
     @abstractmethod
@@ -103,6 +115,19 @@ class Track(ABC):
         been superseded since could have left fields behind.
         """
         self._first = False
+
+    def _lacks(self, window: int) -> bool:
+        """Tell whether a window that was never written is reached by records from before this follower began.
+
+        One that made nothing there has followed the log then: another version, or one that was told to leave out more.
+        """
+        if window in self.states or window in self._complete or not self._around.began:
+            return False
+        view, normalizer = self._around.view_with(self._around.began), self.normalizer
+        if is_reached(view, normalizer, window, self._around.began) and not is_frozen(view, normalizer, window):
+            return True
+        self._complete.add(window)
+        return False
 
     def _waits(self, window: int, record: Record) -> bool:
         """Tell whether a window is stale, and so gets this record by its replay."""
@@ -137,6 +162,9 @@ class EntityTrack(Track):
                     counts.events += 1
             elif window in taken.stale or record.seq <= self.states.get(window, ("", 0))[1]:
                 counts.events += 1
+            elif record.origin in _AT_ONCE and self._lacks(window):
+                counts.events += 1
+                taken.stale[window] = LACKING
             elif record.origin in _AT_ONCE and record.time >= self._floor(window, position):
                 at_once.append(record)
             else:
@@ -221,7 +249,11 @@ class ReachTrack(Track):
                 if record.origin not in _AT_ONCE:
                     taken.stale[window] = _late(record)
                     continue
+                touched = window in self.states or window in self._held
                 held = self._window(window, position)
+                if held and not touched and not self._is_frozen(window, position):
+                    taken.stale[window] = LACKING
+                    continue
                 before = held.get(key)
                 if before is not None and rank <= before[0]:
                     continue
@@ -236,6 +268,9 @@ class ReachTrack(Track):
                 else:
                     taken.stale[window] = "a better copy of a point came"
         taken.points += [point for point in new.values() if window_of(point.time // 1000) not in taken.stale]
+
+    def _is_frozen(self, window: int, position: int) -> bool:
+        return is_frozen(self._around.view_with(position), self.normalizer, window)
 
     @staticmethod
     def _covers(point: Point, before: Point) -> bool:
@@ -295,6 +330,8 @@ class SummaryTrack(Track):
                 state, log_end = self.states.get(window, ("", 0))
                 if state == "live" and self._first:
                     taken.stale.setdefault(window, _UNSURE)
+                elif self._lacks(window):
+                    taken.stale.setdefault(window, LACKING)
                 elif state != "stale" and window not in taken.stale and point.seq > log_end:
                     taken.points.append(point)
 

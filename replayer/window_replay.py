@@ -98,7 +98,8 @@ class WindowReplay:
         """Replay the window that begins at `start` from the records in `view`; yields after each batch of points.
 
         What is yielded must be settled before anything else is written to the target. With a `scope` that filters, the
-        ledger stays as it is; a target that keeps whole windows gets the whole window all the same.
+        state in the ledger stays as it is, but a window that was not known is stale then: a part of it is there. A target
+        that keeps whole windows gets the whole window all the same.
         """
         name, upto = self._normalizer.name, view.last_seq
         filtered = scope.filtered and not self._target.keeps_windows
@@ -109,6 +110,7 @@ class WindowReplay:
         self._ledger.introduce(name, self._normalizer.measurements)
         if filtered:
             self._ledger.mark_stale([(start, name, "a replay of a part of it was interrupted")])
+            self._ledger.add_writer(start, name, self._fingerprint)
         else:
             self._ledger.enter(start, name, "writing", self._fingerprint, upto)
             self._ledger.forget_letters(name, start, start + DAY)

@@ -24,6 +24,7 @@ __all__ = [
     "Counts",
     "Span",
     "home_of",
+    "is_reached",
     "latest_in",
     "replayable",
     "scan_for",
@@ -199,6 +200,14 @@ def latest_in(view: LogView, normalizer: Normalizer, window: int) -> int | None:
     """Return the greatest time of a normalizer's records in a window; None if there are none."""
     tables = scan_for(view, normalizer, ["time"], start=window, end=window + DAY)
     return max((pc.max(table["time"].cast(pa.int64())).as_py() for table in tables if table.num_rows), default=None)
+
+
+def is_reached(view: LogView, normalizer: Normalizer, window: int, upto: int) -> bool:
+    """Tell whether records up to a seq may have points in a window: of a normalizer whose points lie at their times."""
+    tables = scan_for(view, normalizer, ["seq"], start=window, end=window + DAY, also=pc.field("seq") <= upto)
+    return any(table.num_rows for table in tables) or bool(
+        _days_of_signs(view, normalizer, window, window + DAY, (0, upto))
+    )
 
 
 def whole_windows(view: LogView, normalizer: Normalizer, since: int | None, until: int | None) -> list[Span]:
