@@ -70,7 +70,7 @@ class Series:
     def __init__(self, measurement: str, tags: dict[str, str]) -> None:
         """Tags are held, and written, in the order of their names; empty values become `none`."""
         self.measurement = clean_name(f"♯{measurement[1:]}" if measurement.startswith("#") else measurement)
-        self.tags = {clean_name(name): clean_name(tags[name]) or NONE for name in sorted(tags)}
+        self.tags = dict(sorted((clean_name(name), clean_name(value) or NONE) for name, value in tags.items()))
         start = self.measurement.translate(_IN_MEASUREMENT)
         self.prefix = start + "".join(
             f",{name.translate(_IN_KEY)}={value.translate(_IN_KEY)}" for name, value in self.tags.items()
