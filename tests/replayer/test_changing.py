@@ -7,14 +7,20 @@ from typing import Any
 
 import pytest
 from homeiq.clock import DAY, SECOND
+from homeiq.replayer.home import HomeView
 from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.ledger_rows import SEVERAL, WindowState
+from homeiq.replayer.normalizers.base import Normalizer, Reading
+from homeiq.replayer.normalizers.home_assistant import HomeAssistantNormalizer
+from homeiq.replayer.point import Point
 from homeiq.replayer.scope import Scope
 from homeiq.storage.reader import LogReader
+from homeiq.storage.record import Event, Record
 
-from replayer.kinds import Version2
-from replayer.making import DAY_0, fast_folder, registries, state, wanted
+from replayer.kinds import Forecasts, Meters, Version2, forecast, reading
+from replayer.making import DAY_0, fast_folder, registries, state, wanted, wanted_forecasts, wanted_sums
 from replayer.test_follower import PAUSE, World, a_state, run
+from replayer.test_repeating import HALF, Repeated, heartbeat, wanted_repeated
 
 LATER = DAY_0 + 9 * SECOND
 BEFORE, DAY_1, DAY_2 = ("change", 0), DAY_0 + DAY, DAY_0 + 2 * DAY
@@ -82,6 +88,10 @@ def _let_come(world: World, *times: int) -> None:
     """Let a state come at each of these times, and follow until nothing is left that nobody asked for."""
     for time in times:
         world.script += [lambda time=time: world.append([state("sensor.a", "1", time)]), *[lambda: None] * 8]
+    _follow(world)
+
+
+def _follow(world: World) -> None:
     world.stop.clear()
     world.follow()
 
@@ -132,3 +142,67 @@ def test_a_restart_makes_nothing_stale() -> None:
             _let_come(world, time)
         assert {window.state for window in _windows(world).values()} == {"live"}
         world.close()
+
+
+class NearForecasts(Forecasts):
+    """A version that leaves out what lies a day ahead, and further."""
+
+    version = 2
+
+    def normalize(self, record: Record, home: HomeView) -> list[Point]:
+        """Return the points of the next hours."""
+        return [point for point in super().normalize(record, home) if point.time // 1000 < record.time + DAY]
+
+
+class OneMeter(Meters):
+    """A version that leaves out a meter."""
+
+    version = 2
+
+    def readings(self, record: Record, home: HomeView) -> list[Reading]:
+        """Return what the other meters say."""
+        return [one for one in super().readings(record, home) if one.meter != "x"]
+
+
+OTHERS: dict[str, tuple[type[Normalizer], type[Normalizer], list[Event], Event]] = {
+    "of forecasts": (
+        *(NearForecasts, Forecasts),
+        [forecast(DAY_0, {0: {"a": 1.0}, 24: {"a": 1.0}, 25: {"a": 1.0}})],
+        forecast(LATER, {47: {"a": 2.0}}),
+    ),
+    "of meters": (
+        *(OneMeter, Meters),
+        [reading("y", 1.0, DAY_0 - DAY), reading("x", 1.0, DAY_0)],
+        reading("y", 2.0, LATER),
+    ),
+    "of states that are repeated": (
+        *(HomeAssistantNormalizer, Repeated),
+        [state("sensor.a", "1", DAY_0 - DAY), heartbeat(DAY_0 + 9 * SECOND)],
+        heartbeat(DAY_0 + HALF + 9 * SECOND),
+    ),
+}
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_day_in_which_an_earlier_version_made_nothing_is_whole(kind: str, embedded: bool) -> None:
+    """When something comes live there, it is not for its beginning."""
+    earlier, later, before, then = OTHERS[kind]
+    with fast_folder() as data_dir:
+        world = World(data_dir, embedded)
+        world.append([*registries(DAY_0), *before])
+        world.normalizers = [earlier()]
+        _follow(world)
+        known = _windows(world)
+        world.normalizers = [later()]
+        world.script += [lambda: world.append([then]), *[lambda: None] * 8]
+        _follow(world)
+        (new,) = _windows(world).keys() - known.keys()
+        assert _windows(world)[new].state == "done", "it was replayed"
+        world.settle()
+        world.close()
+        records = [record for some in LogReader(data_dir).read() for record in some]
+        normalizer = world.normalizers[0]
+        states = wanted(records) if isinstance(normalizer, HomeAssistantNormalizer) else {}
+        made = states | wanted_repeated(records, normalizer) | wanted_forecasts(records) | wanted_sums(records)
+        assert world.found() == made
