@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from ..clock import DAY
 from ..storage.view import LogView
-from .frozen import is_frozen
+from .frozen import is_frozen, not_frozen
 from .ledger import Ledger
 from .normalizers.base import Normalizer, Retired
 from .scope import Scope
@@ -56,9 +57,12 @@ def find_changed(
     if changed and all_of_it:
         spans = Scope(stale=True).spans(view_with(position), normalizer, ledger, track.fingerprint)
         ledger.mark_stale([(span.window, name, CHANGED) for span in spans])
-    else:
-        newest = [window.start for window in changed if window.state == "live"]
-        ledger.mark_stale([(start, name, CHANGED) for start in newest[-1:]])
+    elif newest := max((window.start for window in changed if window.state == "live"), default=None):
+        known = {window.start for window in ledger.windows(normalizer=name)}
+        view = view_with(position)
+        later = {span.window for span in whole_windows(view, normalizer, newest + DAY, None)} - known
+        # in a day that it now reaches for the first time what came before would be missed once something comes live
+        ledger.mark_stale([(start, name, CHANGED) for start in (newest, *sorted(not_frozen(view, normalizer, later)))])
 
 
 def note_away(tracks: Iterable[Followed], ledger: Ledger, position: int) -> None:

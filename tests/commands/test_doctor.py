@@ -65,7 +65,7 @@ def test_a_report(tmp_path: Path) -> None:
     assert "```sh\nhomeiq run\n```" in text
     refused = run("--data-dir", str(tmp_path / "data"), "doctor", "--report", "report.md/within")
     assert refused.exit_code == 2
-    assert "--report report.md/within cannot be written" in refused.stderr
+    assert "--report report.md/within cannot be written (" in refused.stderr
 
 
 @pytest.mark.parametrize(

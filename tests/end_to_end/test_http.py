@@ -161,8 +161,9 @@ def test_beyond_this_machine_only_with_a_token(tmp_path: Path) -> None:
         process = homeiq.start("record")
         url = homeiq.url().replace("0.0.0.0", "127.0.0.1")
         assert request("GET", f"{url}/health").status == 200
-        for path in ("/ready", "/status", "/metrics", "/"):
+        for path in ("/ready", "/status", "/metrics", "/live"):
             assert request("GET", url + path).status == 401
+        assert request("GET", f"{url}/").status == 200, "the page holds no facts, and asks for the token"
         assert request("GET", f"{url}/status", headers={"Authorization": "Bearer door"}).status == 200
         assert request("POST", f"{url}/events", body=CURL).status == 401
         assert request("POST", f"{url}/events", body=CURL, headers={"Authorization": "Bearer door"}).status == 201
