@@ -93,7 +93,8 @@ async def _demo(folder: Path, seconds: float | None, seed: int, start: int) -> N
     try:
         settings = HomeAssistantSettings(url=simulator.url, token=SecretStr(DEFAULT_TOKEN))
         environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
-        follower = follow_command(folder, Path(os.devnull)), "the follower", follower_environment(environment)
+        home = {"HOME_ASSISTANT_URL": simulator.url, "HOME_ASSISTANT_TOKEN": DEFAULT_TOKEN}  # for the diagnosis
+        follower = follow_command(folder, Path(os.devnull)), "the follower", follower_environment(environment | home)
         companion = Companion(*follower, unblocks=True)
         connector = HomeAssistantConnector(settings)
         recorder = Recorder(

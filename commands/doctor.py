@@ -122,7 +122,7 @@ def _print_table(console: Console, table: Table) -> None:
     numbers = {place for place in range(len(table.columns)) if all(_is_number(row[place]) for row in table.rows)}
     for place, column in enumerate(table.columns):
         right = "right" if place in numbers else "left"
-        rows.add_column(column, justify=right, overflow="fold")  # type: ignore[arg-type]
+        rows.add_column(column, justify=right, overflow="fold", no_wrap=not place)  # type: ignore[arg-type]
     for row in table.rows:
         rows.add_row(*(Text(cell) for cell in row))
     console.print(rows)

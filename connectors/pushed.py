@@ -120,7 +120,7 @@ def _event(raw: str, content: Any, origin: Origin, now: int) -> Event:
     fired = _time(content, "time_fired", "time_fired")
     if event_type == "state_changed":
         return _state_changed(raw, content, origin, now, fired)
-    entity_id = storable((data or {}).get("entity_id", content.get("entity_id")))
+    entity_id = storable((data or {}).get("entity_id", content.get("entity_id"))) or None
     return Event(now if fired is None else fired, now, SOURCE, origin, event_type, entity_id, None, raw)
 
 

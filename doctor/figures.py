@@ -41,7 +41,7 @@ def check(case: Case) -> Result:
         lines.append(
             (
                 f"into {name}",
-                f"{found.position:,} records projected, {count(days, 'day')}; {_written(written)} written,"
+                f"{found.position:,} records projected, {count(days, 'day')}; {_written(written)},"
                 f" {found.dead_letters:,} refused, {failed:,} events failed",
             )
         )
@@ -73,7 +73,7 @@ def check(case: Case) -> Result:
 
 
 def _written(points: int | None) -> str:
-    return "points not counted" if points is None else count(points, "point")
+    return "points could not be counted" if points is None else f"{count(points, 'point')} written"
 
 
 def _points(case: Case, name: str) -> int | None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, SecretStr
 
 from ..connectors.registry import connector_class
 from ..errors import HomeiqError
+from ..replayer.normalizers.registry import normalizer_classes
 from ..settings import Settings
 from .finding import Finding, Result, Section, Table
 
@@ -31,13 +32,13 @@ def without_user(text: str) -> str:
 
 
 def is_secret(section: str, key: str) -> bool:
-    """Tell whether a key of a connector's section may hold a secret: what nobody describes may."""
+    """Tell whether a key of a connector's or normalizer's section may hold a secret: what nobody describes may."""
     try:
-        connector = connector_class(section)
+        kinds = (connector_class(section), normalizer_classes().get(section))
     except HomeiqError:
         return True
-    field = connector.settings_model.model_fields.get(key) if connector else None
-    return field is None or "SecretStr" in str(field.annotation)
+    fields = [field for kind in kinds if kind and (field := kind.settings_model.model_fields.get(key))]
+    return not fields or any("SecretStr" in str(field.annotation) for field in fields)
 
 
 class Masking:

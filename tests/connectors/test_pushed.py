@@ -158,6 +158,7 @@ near_misses = st.builds(
 @given(
     st.binary() | st.text().map(str.encode) | near_misses.map(str.encode) | json_values.map(json.dumps).map(str.encode)
 )
+@example(b'{"event_type":" ","entity_id":""}')
 @example(b'{"event_type":"x","time_fired":"0001-01-01T00:00:00+23:59"}')
 @example(b'{"event_type":"x","time_fired":"9999-12-31T23:59:59-23:59"}')
 @example(b'{"event_type":"state_changed","entity_id":"a","new_state":{"state":' + b"9" * 4_500 + b"}}")

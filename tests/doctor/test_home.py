@@ -11,6 +11,7 @@ from homeiq.clock import DAY, SECOND, SystemClock
 from homeiq.doctor import home
 from homeiq.doctor.case import Case, Limits
 from homeiq.doctor.finding import Finding
+from homeiq.errors import SourceUnreachable
 from homeiq.settings import Settings
 from homeiq.storage.log import EventLog
 from homeiq.storage.maintenance import compact
@@ -152,3 +153,15 @@ def test_one_that_never_answers(fake_home: Callable[..., FakeHome], tmp_path: Pa
     one.silent.add("auth")
     found, _ = look(tmp_path, one.url, "x", limits=Limits(request=1.0, check=2.0))
     assert found["home-assistant-unreachable"].severity == "wrong"
+
+
+def test_a_home_that_lets_in_and_answers_nothing() -> None:
+    async def ask() -> None:
+        async with FakeHome([]) as silent:
+            silent.silent = {"get_config"}
+            settings = at_home(silent.url, "secret")
+            case = Case(Settings(home_assistant=settings), None, SystemClock(), Limits(request=30.0, check=0.5))
+            await home._ask(settings, (), case)
+
+    with pytest.raises(SourceUnreachable, match="does not answer"):
+        asyncio.run(ask())

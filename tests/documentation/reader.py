@@ -24,7 +24,7 @@ ANOTHER = "prints something else"
 
 _INSTALLATIONS = re.compile(
     r"^(sudo )?(git clone|make (test|servers|lint|bench|docs)\b|python3 -m venv|pip install|pipx install|uv tool install"
-    r"|apt(-get)? install|\S*/pip install)"
+    r"|apt(-get)? install|\S*/pip install|(~/\S*/)?homeiq init *(#|$))"
 )
 _FOR_EVER = re.compile(
     r"^(~/\S*/)?homeiq( --\S+ \S+)* (run|record|simulate|demo|tail|status .*--watch)\b(?!.*--seconds)"
@@ -48,7 +48,7 @@ _MASKS = (
 
 
 def is_an_installation(command: str) -> bool:
-    """Tell whether a command installs something, or runs all tests: that is not done by a test."""
+    """Tell whether a command installs something, asks a person (`homeiq init`), or runs all tests: no test does it."""
     return _INSTALLATIONS.match(command) is not None
 
 

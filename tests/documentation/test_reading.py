@@ -116,5 +116,7 @@ def test_what_is_not_done_by_a_test() -> None:
         "git clone y && cd y",
     ):
         assert is_an_installation(command)
+    assert is_an_installation("~/homeiq/bin/homeiq init   # asks")
+    assert not is_an_installation("homeiq init --url http://h")
     assert not is_an_installation("make demo")
     assert not is_an_installation("homeiq run")
