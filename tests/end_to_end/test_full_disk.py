@@ -11,7 +11,7 @@ SCRIPT = """
 import json, os, sys
 from pathlib import Path
 
-sys.path.insert(0, {tests!r})
+sys.path[:0] = [{tests!r}, {packaging!r}]
 from servers.homeiq import Homeiq, wait_for
 from servers.web import request
 
@@ -72,5 +72,7 @@ print("whole")
 @pytest.mark.timeout(240)
 def test_a_recorder_on_a_full_disk_asked_over_http(tmp_path: Path) -> None:
     with SimulatedServer(speed=1_000.0) as home:
-        script = SCRIPT.format(tests=str(Path(__file__).parents[1]), url=home.url, token=home.token)
+        tests = Path(__file__).parents[1]
+        packaging = str(tests.parent / "packaging")
+        script = SCRIPT.format(tests=str(tests), packaging=packaging, url=home.url, token=home.token)
         assert on_a_small_disk(tmp_path, script, 16) == "whole\n"

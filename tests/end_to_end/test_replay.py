@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from homeiq.replayer.normalizers import home_assistant as normalizer
+from homeiq.replayer.normalizers import described as normalizer
 
 from end_to_end.logs import days, odd_events, write_log
 from servers.homeiq import Homeiq, wait_for

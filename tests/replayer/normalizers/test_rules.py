@@ -322,7 +322,7 @@ def test_no_rule_makes_a_field_of_another_type_or_raises(
 
 
 def test_the_example_in_the_docs_does_what_it_says() -> None:
-    (block,) = re.findall(r"```yaml\n(.*?)```", (DOCS / "normalizers.md").read_text(encoding="utf-8"), re.DOTALL)
+    _, block = re.findall(r"```yaml\n(.*?)```", (DOCS / "normalizers.md").read_text(encoding="utf-8"), re.DOTALL)
     rules = yaml.safe_load(block)["rules"]
 
     def made(entity: str, text: str, **attributes: Any) -> dict[str, Field]:
