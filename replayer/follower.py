@@ -84,6 +84,7 @@ class Follower:
         self._requested = Requested(ledger, delivery)
         self._written_at = float("-inf")
         self._held_since: float | None = None
+        self._left_behind = False
         self._marking = Marking(target, ledger, delivery, log_id(data_dir), clock)
 
     def run(self) -> None:
@@ -239,6 +240,10 @@ class Follower:
 
     def _account(self, position: int, taken: dict[Track, Taken]) -> None:
         """Move the position, and mark what became stale on the way."""
+        if position > self._around.began and not self._left_behind:
+            self._left_behind = True
+            for track in self._tracks:  # what others made of these records, or would have doubted by them, nobody knows
+                self._ledger.leave_behind(track.name, track.fingerprint)
         stale = [(start, track.name, reason) for track in taken for start, reason in taken[track].stale.items()]
         self._ledger.advance(position, stale, self._around.counts.take_failures())
         for track, found in taken.items():

@@ -9,8 +9,7 @@ For each target, window (one UTC day of point time) and normalizer there is one 
 
 `counter` is that of the target's marker when the window was last written to: a target that comes back from a copy with a
 smaller one lacks what was written since. `fingerprint` is empty while nothing was ever written into the window, and SEVERAL
-when more than one wrote into it since it was last replayed as a whole: then something of each may lie there, and whoever
-replays `--stale` redoes it.
+when more than one wrote into it, or followed the log, since it was last replayed as a whole: `--stale` redoes it.
 
 `writing` found at a start means stale: so every crash heals by running again. The position of a target moves only after
 the target has confirmed. Times are microseconds UTC.
@@ -29,7 +28,7 @@ from pathlib import Path
 
 from ..errors import LogNotWritable
 from .failures import SCHEMA, Failing, Failure, Failures, add_failures, read_failures, set_failure
-from .ledger_rows import MINGLED, REQUESTS, VERSION, DeadLetter, Request, WindowState
+from .ledger_rows import MINGLED, REQUESTS, SEVERAL, VERSION, DeadLetter, Request, WindowState
 from .ledger_rows import SCHEMA as TABLES
 
 __all__ = ["Ledger", "WindowState", "Request", "DeadLetter"]
@@ -105,19 +104,16 @@ class Ledger:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._one_at_a_time:
-            yield from self._transacted()
-
-    def _transacted(self) -> Iterator[None]:
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            yield
-            self._database.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._roll_back()
-            raise LogNotWritable(f"the ledger cannot be written ({error})", hint="make room on its disk") from None
-        except BaseException:
-            self._roll_back()
-            raise
+            try:
+                self._database.execute("BEGIN IMMEDIATE")
+                yield
+                self._database.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._roll_back()
+                raise LogNotWritable(f"the ledger cannot be written ({error})", hint="make room on its disk") from None
+            except BaseException:
+                self._roll_back()
+                raise
 
     def _roll_back(self) -> None:
         if self._database.in_transaction:  # some errors, such as a full disk, have ended it already
@@ -339,8 +335,7 @@ class Ledger:
 
     def request(self, number: int) -> Request | None:
         """Return one request."""
-        row = self._database.execute(f"{REQUESTS} WHERE id = ?", (number,)).fetchone()
-        return Request(*row) if row else None
+        return next((Request(*row) for row in self._database.execute(f"{REQUESTS} WHERE id = ?", (number,))), None)
 
     def report(
         self,
@@ -389,6 +384,12 @@ class Ledger:
                 "DELETE FROM dead_letter WHERE target = ? AND normalizer = ? AND time >= ? AND time < ?",
                 (self.target, normalizer, start, end),
             )
+
+    def leave_behind(self, normalizer: str, fingerprint: str) -> None:
+        """Enter that one with this fingerprint follows the log: whoever wrote other windows does not keep them up."""
+        change = "UPDATE window SET fingerprint = ? WHERE target = ? AND normalizer = ? AND fingerprint NOT IN ('', ?)"
+        with self._transaction():
+            self._database.execute(change, (SEVERAL, self.target, normalizer, fingerprint))
 
     def restore(self, window: WindowState) -> None:
         """Set a window's state back to what it was; who wrote into it meanwhile stays known."""

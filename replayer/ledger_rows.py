@@ -44,7 +44,8 @@ CREATE TABLE IF NOT EXISTS away (
 """
 
 SEVERAL = "several"
-"""The fingerprint of a window into which normalizers with different fingerprints wrote: it is none of theirs."""
+"""The fingerprint of a window into which normalizers with different fingerprints wrote, or that one wrote before another
+followed the log: nobody's."""
 
 MINGLED = f"CASE WHEN fingerprint IN ('', :fingerprint) THEN :fingerprint ELSE '{SEVERAL}' END"
 """A window's fingerprint once points of another are added to what is there."""

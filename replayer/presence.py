@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+import pyarrow.compute as pc
+
 from ..storage.view import LogView
 from .frozen import is_frozen
+from .home import HOME_TYPES
 from .ledger import Ledger
 from .normalizers.base import Normalizer, Retired
 from .scope import Scope
@@ -37,7 +40,7 @@ def find_changed(
     """Mark stale what is to be redone.
 
     A normalizer that is new has nothing in the target yet; one that has changed redoes its newest day, or `all_of_it`; one
-    that was away redoes what came meanwhile.
+    that was away redoes what came meanwhile, and the rest when it is asked to, where the home is known otherwise since.
     """
     normalizer, name = track.normalizer, track.name
     if not ledger.measurements(name):
@@ -49,6 +52,8 @@ def find_changed(
     since = None if isinstance(normalizer, Retired) else ledger.away_since(name)
     if since is not None:
         windows = windows_behind(view_with(position), normalizer, since, position) if position > since else []
+        if _home_changed(view_with(position), normalizer, since, position):
+            ledger.leave_behind(name, "")
         ledger.come_back(name, [(start, name, "its normalizer was away") for start in windows])
     changed = [
         window for window in ledger.windows(normalizer=name) if window.fingerprint not in ("", track.fingerprint)
@@ -59,6 +64,13 @@ def find_changed(
     else:
         newest = [window.start for window in changed if window.state == "live"]
         ledger.mark_stale([(start, name, CHANGED) for start in newest[-1:]])
+
+
+def _home_changed(view: LogView, normalizer: Normalizer, since: int, upto: int) -> bool:
+    """Tell whether records behind a seq, up to another, say something of the home that a normalizer asks for."""
+    kinds = [kind for kind in HOME_TYPES if kind in normalizer.of_home]
+    new = (pc.field("seq") > since) & (pc.field("seq") <= upto)
+    return bool(kinds) and any(table.num_rows for table in view.scan(["seq"], event_types=kinds, wanted=new))
 
 
 def note_away(tracks: Iterable[Followed], ledger: Ledger, position: int) -> None:

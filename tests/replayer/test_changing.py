@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from homeiq.clock import DAY, SECOND
+from homeiq.replayer import follower as follower_module
 from homeiq.replayer.home import HomeView
 from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.ledger_rows import SEVERAL, WindowState
@@ -18,14 +19,15 @@ from homeiq.storage.reader import LogReader
 from homeiq.storage.record import Event, Record
 
 from replayer.kinds import Forecasts, Meters, Version2, forecast, reading
-from replayer.making import DAY_0, fast_folder, registries, state, wanted, wanted_forecasts, wanted_sums
+from replayer.making import DAY_0, entities, fast_folder, registries, state, wanted, wanted_forecasts, wanted_sums
 from replayer.test_follower import PAUSE, World, a_state, run
 from replayer.test_repeating import HALF, Repeated, heartbeat, wanted_repeated
 
 LATER = DAY_0 + 9 * SECOND
 BEFORE, DAY_1, DAY_2 = ("change", 0), DAY_0 + DAY, DAY_0 + 2 * DAY
-RENAMES, MOVES = ("change", 1), ("change", 2)
-"""Versions that write to another measurement and leave out an entity; that put each point into the next day."""
+RENAMES, MOVES, LAYOUT = ("change", 1), ("change", 2), ("change", 3)
+"""Versions that write to another measurement and leave out an entity; that put each point into the next day; that ask for
+nothing of the home's registries."""
 
 A_PART = Scope(entity="sensor.a")
 LEFT_OUT = ("append", [state("sensor.unknown", "1", DAY_0)])
@@ -63,6 +65,14 @@ STORIES: dict[str, list[tuple[Any, ...]]] = {
     ],
     "another adds to a day that it is the first to reach, between two that were live": [
         *(a_state("1", DAY_0), a_state("1", DAY_2), PAUSE, MOVES, PAUSE, a_state("2", LATER), PAUSE),
+    ],
+    "one comes back, for which a state came meanwhile that another leaves out": [
+        *(a_state("1", DAY_0), a_state("1", DAY_1), PAUSE, RENAMES, PAUSE),
+        *(("append", [state("sensor.unknown", "1", LATER)]), PAUSE, BEFORE, PAUSE),
+    ],
+    "one comes back, for which the home changed meanwhile, while another did not ask for it": [
+        *(a_state("1", DAY_0), PAUSE, ("ask", A_PART), PAUSE, LAYOUT, PAUSE),
+        *(("append", [entities(DAY_0, ("sensor.a",), "mqtt")]), PAUSE, BEFORE, PAUSE),
     ],
     "one comes back, and adds to a day in which another made nothing": [
         *(a_state("1", DAY_1), PAUSE, RENAMES, PAUSE, LEFT_OUT, PAUSE),
@@ -110,8 +120,7 @@ def test_a_change_redoes_the_newest_day_and_no_more() -> None:
             **{DAY_0: "live", DAY_1: "live"},
             **{DAY_2: "done", DAY_2 + DAY: "live"},
         }
-        assert after[DAY_0].fingerprint == SEVERAL
-        assert after[DAY_1] == before[DAY_1]
+        assert after[DAY_0].fingerprint == after[DAY_1].fingerprint == SEVERAL
         assert after[DAY_2].fingerprint == after[DAY_2 + DAY].fingerprint != before[DAY_2].fingerprint
         world.settle()
         world.close()
@@ -206,3 +215,22 @@ def test_a_day_in_which_an_earlier_version_made_nothing_is_whole(kind: str, embe
         states = wanted(records) if isinstance(normalizer, HomeAssistantNormalizer) else {}
         made = states | wanted_repeated(records, normalizer) | wanted_forecasts(records) | wanted_sums(records)
         assert world.found() == made
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+def test_one_that_was_away_learns_that_the_home_changed_meanwhile(embedded: bool) -> None:
+    """As one is whose file is broken for a time: nobody could tell then which of its days speak of another home now."""
+    with fast_folder() as data_dir, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(follower_module, "with_retired", lambda now, ledger: list(now))
+        world = World(data_dir, embedded)
+        world.append([*registries(DAY_0), state("sensor.a", "1", DAY_0), state("sensor.a", "1", DAY_1)])
+        world.normalizers = [HomeAssistantNormalizer(), Meters()]
+        _follow(world)
+        world.normalizers = [Meters()]
+        world.append([entities(DAY_0, ("sensor.a",), "mqtt")])
+        _follow(world)
+        world.normalizers = [HomeAssistantNormalizer(), Meters()]
+        _follow(world)
+        world.settle()
+        world.close()
+        assert world.found() == wanted([record for some in LogReader(data_dir).read() for record in some])
