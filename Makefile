@@ -26,7 +26,7 @@ servers: sync ## Install the real servers of the tests, once for all clones
 lint: sync ## Check style and types
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
-	@$(RUN) mypy --strict recorder replayer connectors storage doctor commands cli.py cli_doctor.py cli_log.py cli_setup.py __main__.py
+	@$(RUN) mypy --strict recorder replayer connectors storage doctor commands cli.py cli_log.py cli_setup.py __main__.py
 
 docs: sync ## Build the documentation's site into site/, without network; a dead link ends it
 	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --quiet --strict

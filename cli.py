@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from . import __version__
-from .cli_doctor import COMMANDS as DOCTOR_COMMANDS
 from .cli_log import COMMANDS as LOG_COMMANDS
 from .cli_setup import COMMANDS as SETUP_COMMANDS
 from .commands.context import Context, shared
@@ -283,7 +282,24 @@ def demo(context: click.Context, seconds: float | None, seed: int) -> None:
     show(context.obj.data_dir, seconds, seed)
 
 
-for _command in (*LOG_COMMANDS, *SETUP_COMMANDS, *DOCTOR_COMMANDS):
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option(
+    "--report", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write it to a file, as Markdown."
+)
+@click.option("--full", is_flag=True, help="Read the whole log, and wait for long counts: it may take hours.")
+@shared
+def doctor(context: Context, as_json: bool, report: Path | None, full: bool) -> None:
+    """Say whether all is recorded and written, by whom, since when, what is missing, and what to do (exit code 1: wrong).
+
+    A point is written to the measurement homeiq_doctor of an InfluxDB, and removed again; nothing else is changed.
+    """
+    from .commands.doctor import doctor as diagnose
+
+    diagnose(context.config, context.data_dir, as_json=as_json, report=report, full=full)
+
+
+for _command in (*LOG_COMMANDS, *SETUP_COMMANDS):
     cli.add_command(_command)
 
 

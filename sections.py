@@ -7,13 +7,15 @@ A key that ends in `_file` names a file whose content is the value. A variable H
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, SecretStr
+
 from .errors import SettingsError
 
-__all__ = ["Sections", "other_variables", "secret_in", "section_of"]
+__all__ = ["Sections", "other_variables", "secret_in", "secrets_in", "section_of"]
 
 
 class Sections:
@@ -69,6 +71,19 @@ def _value(text: str) -> Any:
         except ValueError:
             return text
     return text
+
+
+def secrets_in(value: object) -> Iterator[str]:
+    """Yield all secrets in settings that were read, however deep."""
+    if isinstance(value, SecretStr):
+        secret = value.get_secret_value()
+        yield from (secret, secret.rpartition(":")[2])  # InfluxDB 1.8 has user:password
+    elif isinstance(value, BaseModel):
+        for _, inner in value:
+            yield from secrets_in(inner)
+    elif isinstance(value, Mapping | list | tuple):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from secrets_in(inner)
 
 
 def secret_in(setting: str, path: str) -> str:

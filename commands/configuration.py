@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ..connectors.registry import connector_class, connector_names
 from ..errors import SettingsError
 from ..misspelt import names_of, nearest
+from ..sections import secrets_in
 from ..settings import Settings, load
 from .logs import hide
 
-__all__ = ["load_settings", "refuse_unknown"]
+__all__ = ["load_settings", "models_of", "refuse_unknown"]
 
 _log = logging.getLogger(__name__)
 
@@ -24,23 +25,10 @@ _log = logging.getLogger(__name__)
 def load_settings(config: Path | None = None, *, data_dir: Path | None = None) -> Settings:
     """Read all settings; see settings.load. Raises SettingsError, for a section or key that nobody knows too."""
     settings = load(config, data_dir=data_dir)
-    hide(_secrets_in(settings))
+    hide(secrets_in(settings))
     hide(os.environ.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
     refuse_unknown(settings)
     return settings
-
-
-def _secrets_in(value: object) -> Iterator[str]:
-    """Yield all secrets in settings, however deep."""
-    if isinstance(value, SecretStr):
-        secret = value.get_secret_value()
-        yield from (secret, secret.rpartition(":")[2])  # InfluxDB 1.8 has user:password
-    elif isinstance(value, BaseModel):
-        for _, inner in value:
-            yield from _secrets_in(inner)
-    elif isinstance(value, Mapping | list | tuple):
-        for inner in value.values() if isinstance(value, Mapping) else value:
-            yield from _secrets_in(inner)
 
 
 def refuse_unknown(settings: Settings) -> None:
@@ -58,7 +46,7 @@ def refuse_unknown(settings: Settings) -> None:
 
 def _check(settings: Settings, name: str) -> None:
     try:
-        models = _models_of(name)
+        models = models_of(name)
     except SettingsError as error:
         _log.warning("%s", error)
         return
@@ -79,7 +67,7 @@ def _check(settings: Settings, name: str) -> None:
         _validate(settings, name, model, section)
 
 
-def _models_of(name: str) -> list[type[BaseModel]]:
+def models_of(name: str) -> list[type[BaseModel]]:
     """Return the models of those who take a section: its connector's and its normalizer's."""
     from ..replayer.normalizers.registry import normalizer_classes
 
@@ -113,7 +101,7 @@ def _unknown(settings: Settings, name: str) -> SettingsError:
 
 def _validate(settings: Settings, name: str, model: type[BaseModel], section: Mapping[str, Any]) -> None:
     try:
-        hide(_secrets_in(model.model_validate(dict(section))))
+        hide(secrets_in(model.model_validate(dict(section))))
     except ValidationError as error:
         first = error.errors()[0]
         path = [str(part) for part in first["loc"]]

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..clock import DAY, SECOND, to_iso
-from ..storage.gaps import MISSING, RECORDER, SENTENCES, Gap, gaps_of
-from ..storage.record import Record
+from ..storage.gaps import MISSING, NO_SIGN, RECORDER, SENTENCES, TOLD, Gap, gaps_of
+from ..storage.record import HEARTBEAT, Record
+from ..storage.views import quoted_list
 
 __all__ = ["Coverage"]
 
@@ -19,12 +20,6 @@ _HOURS: Final = 25 * _HOUR
 _DAYS: Final = 366 * DAY
 _MOST_GAPS: Final = 5_000
 _MOST_TOLD: Final = 50_000
-_HEARTBEAT: Final = "homeiq_heartbeat"
-
-_TOLD: Final = tuple(
-    f"homeiq_{what}" for what in ("started", "stopped", "ended", "connected", "disconnected", "dropped", "backfilled")
-)
-
 _COUNTS: Final = """
 SELECT source, origin, epoch_us(received_at) // {unit} * {unit} AS start, count(*) AS events
 FROM events WHERE seq > {seen} AND seq <= {end} AND received_at >= to_timestamp({since})
@@ -38,10 +33,10 @@ WHERE seq > {seen} AND seq <= {end} AND (event_type IN ({told}) OR seq IN ({beat
 ORDER BY seq
 """
 
-_ENDS: Final = """
-SELECT max(seq) AS end, max(seq) FILTER (event_type = 'homeiq_heartbeat') AS beat,
-    max(seq) FILTER (event_type NOT IN ('blank', 'homeiq_blank', 'homeiq_expired', 'homeiq_forgotten')) AS last
-FROM events WHERE seq > {seen}
+_ENDS: Final = f"""
+SELECT max(seq) AS end, max(seq) FILTER (event_type = '{HEARTBEAT}') AS beat,
+    max(seq) FILTER (event_type NOT IN ({quoted_list(sorted(NO_SIGN))})) AS last
+FROM events WHERE seq > {{seen}}
 """
 
 Counts = Counter[tuple[str, str, int]]
@@ -74,8 +69,9 @@ class Coverage:
             span = {"seen": self.seen, "end": end}
             hours = database.sql(_COUNTS.format(**span, unit=_HOUR, since=(now - _HOURS) / SECOND)).fetchall()
             days = database.sql(_COUNTS.format(**span, unit=DAY, since=(now - _DAYS) / SECOND)).fetchall()
-            words = ", ".join(f"'{word}'" for word in _TOLD)
-            records = database.sql(_RECORDS.format(**span, told=words, beat=beat or 0, last=last or 0)).to_arrow_table()
+            records = database.sql(
+                _RECORDS.format(**span, told=quoted_list(TOLD), beat=beat or 0, last=last or 0)
+            ).to_arrow_table()
         self._learn(records_of(records))
         for counts, rows in ((self.hours, hours), (self.days, days)):
             for source, origin, start, events in rows:
@@ -85,10 +81,10 @@ class Coverage:
 
     def _learn(self, records: Iterable[Record]) -> None:
         for record in records:
-            if record.event_type in _TOLD:
+            if record.event_type in TOLD:
                 self.told.append(record)
-            elif record.event_type == _HEARTBEAT:
-                self.signs[_HEARTBEAT] = record
+            elif record.event_type == HEARTBEAT:
+                self.signs[HEARTBEAT] = record
             self.signs["last"] = record
             if record.event_type in ("homeiq_connected", "homeiq_disconnected", "homeiq_started"):
                 self.listened.add(record.source)

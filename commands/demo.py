@@ -181,10 +181,11 @@ def _counters(recorder: Recorder, seconds: float) -> Table:
 def _position(folder: Path) -> int:
     """Return how far the follower has come."""
     import sqlite3
-    from contextlib import closing
+
+    from ..replayer.overview import ledger_to_read
 
     try:
-        with closing(sqlite3.connect(f"file:{folder / 'ledger.sqlite'}?mode=ro", uri=True)) as ledger:
+        with ledger_to_read(folder) as ledger:
             row = ledger.execute("SELECT max(position) FROM target").fetchone()
             return int(row[0] or 0)
     except sqlite3.Error:

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
@@ -19,14 +19,15 @@ from typing import IO, Any, Final
 import orjson
 
 from ..clock import SECOND, Clock, from_iso
-from ..errors import LogError
-from ..recorder.control import ask
+from ..recorder.control import facts_of
+from ..recorder.views import STALE_SECONDS, views_folder
+from ..replayer.overview import ledger_to_read, progress_of
 
 __all__ = ["Heavy", "Live", "TargetNow", "View"]
 
 HEAVY_SECONDS: Final = 60.0
 _RATE_SECONDS: Final = 10.0
-_DOCTOR_SECONDS: Final = 180.0
+_PATIENCE: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -138,7 +139,7 @@ class Live:
         """Return how it is now."""
         self._heavy.look()
         moment = self._clock.monotonic()
-        recorder = self._recorder()
+        recorder = facts_of(self._data_dir, timeout=_PATIENCE)
         counts: dict[str, int] = {}
         for one in (recorder or {}).get("events", ()):
             counts[one["source"]] = counts.get(one["source"], 0) + one["count"]
@@ -163,37 +164,24 @@ class Live:
     def _rate(self, kind: str, name: str, count: int) -> float | None:
         return self._rates.setdefault((kind, name), _Rate()).note(self._clock.monotonic(), count)
 
-    def _recorder(self) -> Mapping[str, Any] | None:
-        try:
-            return ask(self._data_dir, "status", timeout=2.0)
-        except LogError as error:
-            return {"problem": str(error)}
-
     def _targets(self) -> list[TargetNow]:
         return [self._target(one["name"], one["title"]) for one in (self._heavy.facts or {}).get("targets", ())]
 
     def _target(self, name: str, title: str) -> TargetNow:
         found = TargetNow(title, None, 0.0, 0)
-        path = self._data_dir / "ledger.sqlite"
-        with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1)) as ledger:
-            row = ledger.execute("SELECT position FROM target WHERE name = ?", (name,)).fetchone()
-            (found.stale,) = ledger.execute(
-                "SELECT count(*) FROM window WHERE target = ? AND state IN ('stale', 'writing')", (name,)
-            ).fetchone()
-            found.requests = ledger.execute(
-                "SELECT windows_done, windows, message FROM request WHERE target = ? AND state IN ('waiting', 'running')"
-                " ORDER BY id",
-                (name,),
-            ).fetchall()
-            found.position = 0 if row is None else int(row[0])
+        with suppress(sqlite3.Error), ledger_to_read(self._data_dir) as ledger:
+            progress = progress_of(ledger, name)
+            found.stale = sum(progress["windows"].get(state, 0) for state in ("stale", "writing"))
+            found.requests = [(one["done"], one["windows"], one["message"]) for one in progress["requests"]]
+            found.position = int(progress["position"])
             found.rate = self._rate("target", name, found.position) or 0.0
         return found
 
     def _doctor(self) -> tuple[str, float | None]:
         """Return the doctor's answer, where the second process of `run` writes one, and how old it is."""
         try:
-            said = orjson.loads((self._data_dir / "views" / "doctor.json").read_bytes())
+            said = orjson.loads((views_folder(self._data_dir) / "doctor.json").read_bytes())
             age = (self._clock.now() - from_iso(said["at"])) / SECOND
-            return (str(said["answer"]), age) if age < _DOCTOR_SECONDS else ("", None)
+            return (str(said["answer"]), age) if age < STALE_SECONDS else ("", None)
         except (OSError, ValueError, KeyError, TypeError):
             return "", None

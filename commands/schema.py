@@ -14,10 +14,11 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from ..connectors.registry import connector_class, connector_names
+from ..connectors.registry import connector_names
 from ..replayer.normalizers.registry import normalizer_classes
 from ..replayer.normalizers.rules import Rule
 from ..settings import Settings
+from .configuration import models_of
 
 __all__ = ["schema", "schema_text"]
 
@@ -61,11 +62,9 @@ def schema_text() -> str:
 
 def _models_of_sections() -> dict[str, list[type[BaseModel]]]:
     """Return the models that read each section of connectors and normalizers, the connector's first."""
-    normalizers = normalizer_classes()
     found: dict[str, list[type[BaseModel]]] = {}
-    for name in sorted({*connector_names(), *normalizers} - {"home_assistant", *Settings.model_fields}):
-        kinds = (connector_class(name), normalizers.get(name))
-        models: list[type[BaseModel]] = [kind.settings_model for kind in kinds if kind is not None]
+    for name in sorted({*connector_names(), *normalizer_classes()} - {"home_assistant", *Settings.model_fields}):
+        models = models_of(name)
         if any(model.model_fields for model in models):
             found[name] = models
     return found

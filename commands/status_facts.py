@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from ..clock import DAY, SystemClock, to_iso, window_of
 from ..doctor.frozen import frozen_in
-from ..doctor.projection import Projection, projection_of, stale_reasons
-from ..errors import HomeiqError, LogError
-from ..recorder.control import ask
+from ..doctor.projection import Projection, changed_windows, projection_of, stale_reasons
+from ..errors import HomeiqError
+from ..recorder.control import facts_of
 from ..replayer.ledger import Ledger
 from ..replayer.normalizers.registry import fingerprint, normalizers_of, problems_of, with_retired
 from ..replayer.replay import open_target
@@ -20,15 +20,15 @@ from ..settings import Settings
 from ..storage.log import log_folder
 from .logs import without_secrets
 
-__all__ = ["disk_facts", "gap_facts", "recorder_facts", "status_facts", "target_facts"]
+__all__ = ["disk_facts", "gap_facts", "status_facts", "target_facts"]
 
 _PATIENCE: Final = 5.0
-"""Seconds in which a target must answer what it can do."""
+"""Seconds in which the recorder must answer, and a target what it can do."""
 
 
 def status_facts(settings: Settings) -> dict[str, Any]:
     """Return all of it, as JSON may hold it; times are ISO 8601 in UTC. Raises HomeiqError."""
-    recorder = recorder_facts(settings.data_dir)
+    recorder = facts_of(settings.data_dir, timeout=_PATIENCE)
     return {
         "at": to_iso(SystemClock().now()),
         "data_dir": str(settings.data_dir),
@@ -91,14 +91,6 @@ def _cannot(settings: Settings, name: str) -> tuple[list[str], str]:
         asked.close()
 
 
-def recorder_facts(data_dir: Path) -> dict[str, Any] | None:
-    """Return the running recorder's live facts; None if none runs."""
-    try:
-        return ask(data_dir, "status", timeout=5.0)
-    except LogError as error:
-        return {"problem": str(error)}
-
-
 def target_facts(settings: Settings, name: str) -> dict[str, Any]:
     """Return how far a target is, what is wrong with it, and what it can't do. Raises LogError, UsageError."""
     found = projection_of(settings, name)
@@ -141,15 +133,10 @@ def _changed(settings: Settings, ledger: Ledger, frozen: dict[str, set[int]]) ->
     found: dict[str, dict[str, int]] = {}
     view: LogView | None = None
     for normalizer in with_retired(normalizers_of(settings), ledger):
-        now = fingerprint(normalizer)
-        days = [
-            window.start
-            for window in ledger.windows(normalizer=normalizer.name)
-            if window.fingerprint
-            and window.fingerprint != now
-            and window.state in ("done", "live")
-            and window.start not in frozen.get(normalizer.name, ())
-        ]
+        windows = changed_windows(
+            ledger.windows(normalizer=normalizer.name), {normalizer.name: fingerprint(normalizer)}
+        )
+        days = [window.start for window in windows if window.start not in frozen.get(normalizer.name, ())]
         if days:
             view = view or LogView(settings.data_dir)
             tables = scan_for(view, normalizer, ["time"], start=min(days), end=max(days) + DAY)

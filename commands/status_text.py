@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..doctor.words import count as count_of
 from ..doctor.words import length as length_text
+from ..doctor.words import size
 from ..replayer.failures import sentence_in
 from ..storage.gaps import SENTENCES, GapReason
 
-__all__ = ["disk_text", "gaps_text", "last_gap_text", "size_text", "status_lines"]
+__all__ = ["disk_text", "gaps_text", "last_gap_text", "status_lines"]
 
 
 def status_lines(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -30,7 +32,7 @@ def gaps_text(gaps: Mapping[str, Any]) -> str:
     count = gaps["count"]
     if not count:
         return "none is known"
-    words = [f"{count:,} {'gap' if count == 1 else 'gaps'}, {length_text(gaps['seconds'])} in all"]
+    words = [f"{count_of(count, 'gap')}, {length_text(gaps['seconds'])} in all"]
     for key, said in (("closed", "closed"), ("partly_closed", "closed in part"), ("lasting", "still last")):
         if gaps[key]:
             words.append(f"{gaps[key]:,} {said}")
@@ -49,22 +51,14 @@ def disk_text(disk: Mapping[str, Any]) -> str:
     """Return what is free, what the log takes, and how long it lasts."""
     words = []
     if disk.get("free_bytes") is not None:
-        words.append(f"{size_text(disk['free_bytes'])} free")
+        words.append(f"{size(disk['free_bytes'])} free")
     if disk.get("log_bytes"):
-        words.append(f"the log takes {size_text(disk['log_bytes'])}")
+        words.append(f"the log takes {size(disk['log_bytes'])}")
     if disk.get("bytes_per_day"):
-        words.append(f"grows by {size_text(disk['bytes_per_day'])} a day")
+        words.append(f"grows by {size(disk['bytes_per_day'])} a day")
     if disk.get("days_left") is not None:
         words.append(f"full in {disk['days_left']:,.0f} days")
     return ", ".join(words) or "not known"
-
-
-def size_text(size: float) -> str:
-    """Return a size in bytes as people say it."""
-    for unit, least in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if size >= least:
-            return f"{size / least:,.1f} {unit}"
-    return f"{size / 1e3:,.1f} kB"
 
 
 def _recorder(recorder: Mapping[str, Any] | None) -> Iterator[str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import select
 import shutil
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,7 +19,7 @@ from ..storage.following import Following, Wanted
 from ..storage.log import require_log
 from ..storage.record import Record
 from .tail_text import text_of_record
-from .terminal import say
+from .terminal import say, until_unwanted
 
 __all__ = ["TailOptions", "tail"]
 
@@ -50,14 +48,8 @@ def tail(data_dir: Path, options: TailOptions) -> None:
     Raises HomeiqError.
     """
     require_log(data_dir)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
+    with until_unwanted():
         _follow(data_dir, options)
-    except KeyboardInterrupt:
-        return
-    except BrokenPipeError:
-        # What Python has still in its buffer would be an error at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _follow(data_dir: Path, options: TailOptions) -> None:

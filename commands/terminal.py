@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import signal
 import sys
@@ -19,7 +20,17 @@ from ..doctor.words import length as length_text
 from ..errors import Stopped
 from .logs import on_line, write
 
-__all__ = ["Display", "fail", "long_work", "print_json", "print_line", "progress_text", "say", "stop_on_signals"]
+__all__ = [
+    "Display",
+    "fail",
+    "long_work",
+    "print_json",
+    "print_line",
+    "progress_text",
+    "say",
+    "stop_on_signals",
+    "until_unwanted",
+]
 
 
 _LINE_SECONDS = 10.0
@@ -99,6 +110,19 @@ def long_work(hint: str) -> Iterator[Display]:
             yield display
         except KeyboardInterrupt:
             raise Stopped("stopped before the end", hint=hint) from None
+
+
+@contextmanager
+def until_unwanted() -> Iterator[None]:
+    """Let what goes on for ever end in order by Ctrl-C, by SIGTERM, and when nobody reads it any more."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    except BrokenPipeError:
+        # What Python has still in its buffer would be an error at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

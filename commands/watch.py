@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import sys
 import termios
 import time
 import tty
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -23,7 +22,7 @@ from ..clock import SystemClock, to_iso
 from ..storage.log import require_log
 from .live import Heavy, Live, View
 from .status_screen import Line, screen_lines, summary_line
-from .terminal import print_json, print_line
+from .terminal import print_json, print_line, until_unwanted
 
 __all__ = ["watch"]
 
@@ -35,21 +34,14 @@ _STYLES: Final = {"good": "green", "bad": "bold red", "dim": "dim", "": ""}
 def watch(data_dir: Path, config: Path | None, *, as_json: bool) -> None:
     """Show how it goes until q or Ctrl-C, SIGTERM, or until nobody reads any more. Raises LogError."""
     require_log(data_dir)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     clock = SystemClock()
     heavy = Heavy(_command(data_dir, config), clock)
     live = Live(data_dir, heavy, clock)
-    try:
+    with until_unwanted(), closing(heavy):
         if sys.stdout.isatty() and not as_json:
             _on_screen(live)
         else:
             _in_lines(live, as_json)
-    except KeyboardInterrupt:
-        return
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    finally:
-        heavy.close()
 
 
 def _command(data_dir: Path, config: Path | None) -> Sequence[str]:

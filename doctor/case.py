@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from ..clock import Clock, SystemClock
-from ..errors import HomeiqError, LogError
-from ..recorder.control import ask
+from ..errors import HomeiqError
+from ..recorder.control import facts_of
 from ..settings import Settings
 from ..storage.log import log_folder
 from .projection import Projection, projection_of
@@ -90,7 +90,9 @@ class Case:
         self.now = self.clock.now()
         self._lock = threading.Lock()
         self._others: dict[str, Once[Any]] = {}
-        self.recorder: Once[dict[str, Any] | None] = Once(self._recorder)
+        self.recorder: Once[dict[str, Any] | None] = Once(
+            partial(facts_of, settings.data_dir, timeout=self.limits.request)
+        )
         """The running recorder's live facts, None where none runs; `problem` where it does not answer."""
         self.log: Once[LogFacts | None] = Once(self._log)
         """What the newest part of the log says, None where there is no log. Raises LogError."""
@@ -109,12 +111,6 @@ class Case:
     def data_dir(self) -> Path:
         """The data folder."""
         return self.settings.data_dir
-
-    def _recorder(self) -> dict[str, Any] | None:
-        try:
-            return ask(self.data_dir, "status", timeout=self.limits.request)
-        except (LogError, OSError, ValueError) as error:
-            return {"problem": str(error)}
 
     def _log(self) -> LogFacts | None:
         if not log_folder(self.data_dir).is_dir():

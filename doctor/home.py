@@ -169,8 +169,9 @@ def _findings(case: Case, home: Home) -> list[Finding]:
         words = f"Home Assistant runs without {' and '.join(absent)}: gaps can't be closed from its history"
         findings.append(Finding("home-assistant-without-history", "attention", words, _DEFAULT_CONFIG))
     gap = longest_gap(case)
-    at_most = home.reaches_days or _REACHES_DAYS[0] if home.reaches_days is not None else None
-    if home.reaches_days is not None and at_most is not None and gap is not None and gap.seconds > at_most * 86_400:
+    if home.reaches_days is None or gap is None:
+        return findings
+    if gap.seconds > (home.reaches_days or _REACHES_DAYS[0]) * 86_400:
         words = (
             f"Home Assistant's history reaches back {_days(home.reaches_days)}, and the longest gap lasted"
             f" {length(gap.seconds)}: what is older can't be fetched"

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from pydantic import BaseModel, SecretStr
-
 from ..connectors.registry import connector_class
 from ..errors import HomeiqError
 from ..replayer.normalizers.registry import normalizer_classes
+from ..sections import secrets_in
 from ..settings import Settings
 from .finding import Finding, Result, Section, Table
 
@@ -83,8 +82,7 @@ class Masking:
 
 
 def _secrets(settings: Settings) -> Iterator[str]:
-    for _, value in settings:
-        yield from _in(value)
+    yield from secrets_in(settings)
     for section in settings.sections:
         try:
             keys = settings.section(section)
@@ -93,17 +91,6 @@ def _secrets(settings: Settings) -> Iterator[str]:
         for key, value in keys.items():
             if is_secret(section, key):
                 yield from _texts_in(value)
-
-
-def _in(value: Any) -> Iterator[str]:
-    if isinstance(value, SecretStr):
-        yield value.get_secret_value()
-    elif isinstance(value, BaseModel):
-        for _, one in value:
-            yield from _in(one)
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from _in(one)
 
 
 def _texts_in(value: Any) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from ..replayer.failures import Failing
@@ -12,7 +12,7 @@ from ..replayer.replay import open_target, target_is_followed
 from ..settings import Settings
 from ..storage.reader import LogReader
 
-__all__ = ["Projection", "projection_of", "stale_reasons"]
+__all__ = ["Projection", "changed_windows", "projection_of", "stale_reasons"]
 
 
 @dataclass(slots=True)
@@ -64,6 +64,17 @@ def projection_of(settings: Settings, name: str) -> Projection:
     finally:
         ledger.close()
     return found
+
+
+def changed_windows(windows: Iterable[WindowState], fingerprints: Mapping[str, str]) -> list[WindowState]:
+    """Return the windows that a normalizer has made otherwise than it would now, by the fingerprints that are given."""
+    return [
+        window
+        for window in windows
+        if window.state in ("done", "live")
+        and window.fingerprint
+        and fingerprints.get(window.normalizer, window.fingerprint) != window.fingerprint
+    ]
 
 
 def stale_reasons(windows: list[WindowState], frozen: Mapping[str, Set[int]]) -> Counter[str]:

@@ -15,7 +15,7 @@ from .case import Case
 from .finding import Finding, Result, Section, Severity
 from .frozen import frozen_starts
 from .log_facts import LogFacts
-from .projection import Projection, stale_reasons
+from .projection import Projection, changed_windows, stale_reasons
 from .words import count, length
 
 __all__ = ["check"]
@@ -171,13 +171,7 @@ def _windows(case: Case, found: Projection) -> list[Finding]:
 def _changed(case: Case, found: Projection) -> list[WindowState]:
     """Return the windows that a normalizer has made otherwise than it would now."""
     now = {normalizer.name: fingerprint(normalizer) for normalizer in normalizers_of(case.settings)}
-    return [
-        window
-        for window in found.windows
-        if window.state in ("done", "live")
-        and window.fingerprint
-        and now.get(window.normalizer, window.fingerprint) != window.fingerprint
-    ]
+    return changed_windows(found.windows, now)
 
 
 def _refused(found: Projection) -> list[Finding]:

@@ -8,7 +8,7 @@ from ..clock import SECOND, to_iso
 
 __all__ = ["ago", "count", "length", "moment", "size"]
 
-_SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+_SIZES = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
 def length(seconds: float) -> str:

@@ -23,7 +23,7 @@ import orjson
 
 from ..errors import HomeiqError, LogError
 
-__all__ = ["Answer", "ControlServer", "ask", "socket_path"]
+__all__ = ["Answer", "ControlServer", "ask", "facts_of", "socket_path"]
 
 _log = logging.getLogger(__name__)
 
@@ -120,3 +120,11 @@ class _Folder:
     def __exit__(self, *exception: object) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
+
+
+def facts_of(data_dir: Path, *, timeout: float) -> dict[str, Any] | None:
+    """Return a running recorder's live facts; None if none runs, `problem` alone where it does not answer."""
+    try:
+        return ask(data_dir, "status", timeout=timeout)
+    except (LogError, OSError, ValueError) as error:
+        return {"problem": str(error)}

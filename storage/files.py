@@ -83,18 +83,8 @@ class Files:
 
     def write_whole(self, path: Path, content: bytes) -> None:
         """Write a file atomically: a reader sees the old content or the new, also after power loss."""
-        self.make_folder(path.parent)
         beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        try:
-            self.write(descriptor, content)
-            self.sync(descriptor)
-        except OSError:
-            with suppress(OSError):
-                beside.unlink()
-            raise
-        finally:
-            os.close(descriptor)
+        self._write_beside(path, beside, content, durable=True)
         self.replace(beside, path)
 
     def publish(self, path: Path, content: bytes) -> None:
@@ -102,18 +92,24 @@ class Files:
 
         Not durable, so that nothing waits for the disk, nor wears it: after power loss it may be old, or empty.
         """
-        self.make_folder(path.parent)
         beside = path.with_name(f"{path.name}.tmp")  # one process publishes it: what a killed one left is overwritten
+        self._write_beside(path, beside, content, durable=False)
+        os.rename(beside, path)
+
+    def _write_beside(self, path: Path, beside: Path, content: bytes, *, durable: bool) -> None:
+        """Write what a file is to hold under another name; where that fails, nothing is left."""
+        self.make_folder(path.parent)
         descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
             self.write(descriptor, content)
+            if durable:
+                self.sync(descriptor)
         except OSError:
             with suppress(OSError):
                 beside.unlink()
             raise
         finally:
             os.close(descriptor)
-        os.rename(beside, path)
 
     def overwrite(self, path: Path, content: bytes) -> None:
         """Put bytes in the place of the first ones of a file, in one write; not durable, and needs no room."""

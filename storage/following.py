@@ -14,14 +14,13 @@ from typing import Final
 
 from .manifest import Slice
 from .reader import LogFiles, LogReader, list_files, read_slice, records_of
-from .record import BLANKS, HOUSEKEEPING, Record
+from .record import BLANKS, HEARTBEAT, Record
 
 __all__ = ["LOOKED_BACK", "Following", "Wanted"]
 
 LOOKED_BACK: Final = 1_000_000
 """So many records at most are looked through for the last ones that are wanted: a rare entity may have none."""
 
-_HEARTBEAT: Final = HOUSEKEEPING + "heartbeat"
 _NARROW: Final = ("seq", "source", "event_type", "entity_id")
 _TRIES: Final = 20
 
@@ -39,7 +38,7 @@ class Wanted:
         if self.event_type:
             if event_type != self.event_type:
                 return False
-        elif event_type == _HEARTBEAT or event_type in BLANKS:
+        elif event_type == HEARTBEAT or event_type in BLANKS:
             return False
         if self.source and source != self.source:
             return False

@@ -8,9 +8,10 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from .gaps import TOLD, gaps_of
+from .gaps import NO_SIGN, TOLD, gaps_of
 from .reader import records_of
-from .record import COLUMNS, Record
+from .record import COLUMNS, HEARTBEAT, Record
+from .views import quoted_list
 
 __all__ = ["SCHEMA", "make_gap_view"]
 
@@ -31,16 +32,14 @@ SCHEMA: Final = pa.schema(
 )
 """The view's columns; times in UTC. `seconds` of a gap that lasts still is NULL, as its `end` is."""
 
-_TOLD: Final = ", ".join(f"'{event_type}'" for event_type in TOLD)
-
 _RECORDS: Final = f"""
 WITH told AS (
-    SELECT * FROM events WHERE event_type IN ({_TOLD})
+    SELECT * FROM events WHERE event_type IN ({quoted_list(TOLD)})
     UNION
-    (SELECT * FROM events WHERE event_type = 'homeiq_heartbeat' ORDER BY seq DESC LIMIT 1)
+    (SELECT * FROM events WHERE event_type = '{HEARTBEAT}' ORDER BY seq DESC LIMIT 1)
     UNION
     (SELECT * FROM events
-        WHERE event_type NOT IN ('blank', 'homeiq_blank', 'homeiq_expired', 'homeiq_forgotten') ORDER BY seq DESC LIMIT 1)
+        WHERE event_type NOT IN ({quoted_list(sorted(NO_SIGN))}) ORDER BY seq DESC LIMIT 1)
 )
 SELECT {", ".join(COLUMNS)} FROM told ORDER BY seq
 """

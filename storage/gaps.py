@@ -30,6 +30,7 @@ from .record import BLANKS, EXPIRED, FORGOTTEN, HOUSEKEEPING, Event, Record
 __all__ = [
     "DEAD_AFTER",
     "MISSING",
+    "NO_SIGN",
     "RECORDER",
     "SENTENCES",
     "TOLD",
@@ -50,7 +51,7 @@ TOLD: Final = tuple(
 )
 """What tells of gaps. Of the heartbeats and of all other records the last one is enough: it is a sign of life."""
 
-_NO_SIGN: Final = BLANKS | {EXPIRED, FORGOTTEN}
+NO_SIGN: Final = BLANKS | {EXPIRED, FORGOTTEN}
 """Rows that keep a place, and words of whoever works on the log: no sign that the recorder lived."""
 
 DEAD_AFTER: Final = 150 * SECOND
@@ -196,7 +197,7 @@ class Listening:
     def learn(self, record: Event | Record) -> Gap | None:
         """Take the next record; return the gap that it ends."""
         what = record.event_type
-        if what in _NO_SIGN:
+        if what in NO_SIGN:
             return None
         if not what.startswith(HOUSEKEEPING):
             self.alive_at = record.received_at

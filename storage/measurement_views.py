@@ -1,13 +1,14 @@
 """A typed view for each measurement of the embedded target: `points_<measurement>`, its tags and fields as columns.
 
 Imports duckdb. What a measurement is known to have is there from the beginning; what its points have besides, such as the
-fields of attributes, is looked up in them. A field that is a number is DOUBLE, true and false are BOOLEAN, all else is
-VARCHAR. Left to the view `points` are names that a column or a path of DuckDB's can't have: one that is a tag's too, one
-that differs from another only in upper and lower case, and one with a quotation mark or a backslash in it.
+fields of attributes, is looked up where a query names it. A field that is a number is DOUBLE, true and false are BOOLEAN,
+all else is VARCHAR. Left to the view `points` are names that a column or a path of DuckDB's can't have: one that is a tag's
+too, one that differs from another only in upper and lower case, and one with a quotation mark or a backslash in it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -63,14 +64,21 @@ KNOWN: Final[Mapping[str, Mapping[str, str]]] = {
 """Each measurement's tags and fields with their types, as docs/measurements.md has them."""
 
 _FOUND: Final = """
-SELECT measurement, pair.key AS name, list(DISTINCT pair.type) AS types
-FROM points, json_each(fields) AS pair GROUP BY measurement, pair.key ORDER BY 1, 2
+SELECT pair.key AS name, list(DISTINCT pair.type) AS types
+FROM points, json_each(fields) AS pair WHERE measurement = {measurement} GROUP BY pair.key ORDER BY 1
 """
 
 
-def make_measurement_views(database: duckdb.DuckDBPyConnection, words: frozenset[str] | None = None) -> None:
-    """Make the views beside the view `points`; with `words`, those of a query, only where one of them may be meant."""
-    if words is not None and not any(word.startswith(PREFIX) for word in words):
+def make_measurement_views(
+    database: duckdb.DuckDBPyConnection, words: frozenset[str] | None = None, *, everything: bool = True
+) -> None:
+    """Make the views beside the view `points`; `words` are those of a query, which may mean one of them.
+
+    What else is in the points of a measurement is looked up only where it is named: it takes a look at all of them. Without
+    `everything` nothing is made where none is named.
+    """
+    named = any(word.startswith(PREFIX) for word in words or ())
+    if not (everything or named):
         return
     wanted: dict[str, dict[str, str]] = {measurement: dict(names) for measurement, names in KNOWN.items()}
     columns = [name for name, *_ in database.execute("DESCRIBE points").fetchall()]
@@ -78,8 +86,9 @@ def make_measurement_views(database: duckdb.DuckDBPyConnection, words: frozenset
     for measurement, *there in database.execute(_tags_of(tags)).fetchall():
         names = wanted.setdefault(measurement, {})
         names |= {tag: "tag" for tag, count in zip(tags, there, strict=True) if count and tag not in names}
-    for measurement, name, types in database.execute(_FOUND).fetchall():
-        wanted[measurement].setdefault(name, _kind(types))
+        if words and words.issuperset(re.findall(r"\w+", (PREFIX + measurement).lower())):
+            found = database.execute(_FOUND.format(measurement=quoted(measurement))).fetchall()
+            names |= {name: _kind(types) for name, types in found if name not in names}
     for measurement, names in wanted.items():
         view = '"' + (PREFIX + measurement).replace('"', '""') + '"'
         selected = ", ".join(["time", *_columns(names, tags)])

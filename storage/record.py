@@ -25,6 +25,7 @@ __all__ = [
     "ORIGINS",
     "ORIGIN_RANK",
     "HOUSEKEEPING",
+    "HEARTBEAT",
     "LOST",
     "EXPIRED",
     "FORGOTTEN",
@@ -58,6 +59,9 @@ HOUSEKEEPING: Final = "homeiq_"
 
 LOST: Final = "lost"
 """The records `first` … `last`, which readers may have seen, were lost from the disk and are blank rows now."""
+
+HEARTBEAT: Final = HOUSEKEEPING + "heartbeat"
+"""The recorder lives, and says so each minute."""
 
 EXPIRED: Final = HOUSEKEEPING + "expired"
 FORGOTTEN: Final = HOUSEKEEPING + "forgotten"

@@ -162,7 +162,7 @@ def _make_views(database: duckdb.DuckDBPyConnection, data_dir: Path, words: froz
     make_gap_view(database, SystemClock().now(), used=words is None or "gaps" in words)
     database.execute(f"CREATE OR REPLACE VIEW points AS {_points(data_dir)}")
     everything = words is None or bool(words & _LISTING)
-    make_measurement_views(database, None if everything else words)
+    make_measurement_views(database, words, everything=everything)
     for made in VIEWS:
         if made.body and (everything or _is_named(made, words or frozenset())):
             database.execute(made.create.replace("{rank}", RANK))

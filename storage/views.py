@@ -5,11 +5,12 @@ Pure text: this module loads neither duckdb nor pyarrow. What the views are made
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import Final
 
-__all__ = ["SOURCE_BODY", "VIEWS", "View", "help_text", "quoted"]
+__all__ = ["SOURCE_BODY", "VIEWS", "View", "help_text", "quoted", "quoted_list"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class View:
 def quoted(text: str) -> str:
     """Return a text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def quoted_list(texts: Iterable[str]) -> str:
+    """Return texts as literals of SQL, for what stands between IN ( and )."""
+    return ", ".join(map(quoted, texts))
 
 
 _STATES: Final = r"""

@@ -10,6 +10,7 @@ A server that is not installed (`make servers`) skips its tests; where `CI` is s
 import contextlib
 import itertools
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -123,6 +124,26 @@ def page(chromium: Chromium) -> Iterator[Page]:
         yield opened
 
 
+@pytest.fixture
+def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no setting be there, of the environment or of a file: the present folder is an empty one."""
+    for name in list(os.environ):
+        if name.upper().startswith(("HOMEIQ_", "HOME_ASSISTANT_", "INFLUXDB_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def signals_given_back() -> Iterator[None]:
+    """Give the signals back that a command takes."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def _home_assistant(servers: contextlib.ExitStack, folder: Path, **options: Any) -> HomeAssistantServer:
     if not ha.INSTALLATION.complete:
         _missing(ha.INSTALLATION.name)
@@ -174,6 +195,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 def _whole(config: pytest.Config) -> bool:
     """Tell whether all tests were asked for, and the servers are there that they need."""
-    asked = config.option.keyword or config.option.markexpr or config.option.lf or config.option.maxfail
+    asked = (
+        config.option.keyword or config.option.markexpr or getattr(config.option, "lf", False) or config.option.maxfail
+    )
     installed = ha.INSTALLATION.complete and influx.INSTALLATION.complete and s3.INSTALLATION.complete
     return not asked and config.args == config.getini("testpaths") and installed

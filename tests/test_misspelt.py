@@ -1,6 +1,5 @@
 """A name that nobody knows gets "did you mean", at every level and wherever it stands."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -8,14 +7,7 @@ from homeiq.commands.configuration import load_settings
 from homeiq.errors import SettingsError
 from homeiq.misspelt import nearest
 
-
-@pytest.fixture(autouse=True)
-def _nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.upper().startswith(("HOMEIQ_", "HOME_ASSISTANT_", "INFLUXDB_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("nothing_set")
 
 
 def refused() -> str:

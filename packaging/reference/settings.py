@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from homeiq.connectors.registry import connector_class, connector_names
+from homeiq.commands.configuration import models_of
+from homeiq.connectors.registry import connector_names
 from homeiq.replayer.normalizers.registry import normalizer_classes
 from homeiq.settings import HOMEIQ_NAMES, Settings
 from pydantic import BaseModel, SecretStr
@@ -47,7 +48,7 @@ def _plain(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 def _of_plugins(name: str) -> Iterator[str]:
     """Yield the section of a connector and of the normalizer of the same name."""
-    models = [kind.settings_model for kind in (normalizer_classes().get(name), connector_class(name)) if kind]
+    models = models_of(name)[::-1]
     fields: dict[str, FieldInfo] = {}
     for model in models:  # whom a connector asks, and what a normalizer does with nobody asked
         fields = {

@@ -10,16 +10,7 @@ from homeiq.connectors.registry import connector_class, connector_names
 from homeiq.errors import SettingsError
 from homeiq.settings import load
 
-
-@pytest.fixture(autouse=True)
-def _nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
-    for name in list(os.environ):
-        if name.upper().startswith(("HOMEIQ_", "HOME_ASSISTANT_", "INFLUXDB_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("nothing_set")
 
 
 def config(text: str) -> None:

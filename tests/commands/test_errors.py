@@ -4,8 +4,6 @@
 """
 
 import json
-import os
-import signal
 import socket
 import sqlite3
 import threading
@@ -38,21 +36,7 @@ from replayer.making import DAY_0, registries, state, write_log
 EVENTS = [*registries(DAY_0), *(state("sensor.a", str(n), DAY_0 + n * DAY // 4) for n in range(8))]
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith(("HOMEIQ_", "HOME_ASSISTANT_", "INFLUXDB_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def _signals() -> Iterator[None]:
-    """Give the signals back that a command takes."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("nothing_set", "signals_given_back")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import gzip
 import json
 import signal
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,7 @@ NOW = 1_795_448_913_184_487
 LIVE = Event(NOW, NOW, "home_assistant", "live", "state_changed", "light.a", "on", "{}")
 
 
-@pytest.fixture(autouse=True)
-def _signals() -> Iterator[None]:
-    """Give the signals back that the command takes."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("signals_given_back")
 
 
 def run(data_dir: Path, *arguments: str) -> Result:

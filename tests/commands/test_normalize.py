@@ -1,7 +1,6 @@
 """`homeiq normalize test` shows what rules and normalizers make of recorded events, and writes nothing."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,13 +22,8 @@ RULES = """
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(tmp_path: Path, nothing_set: None) -> Run:
     """Run the command in a folder with a log of two days."""
-    for name in list(os.environ):
-        if name.upper().startswith(("HOMEIQ_", "HOME_ASSISTANT_", "INFLUXDB_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.chdir(tmp_path)
     days = [
         state(entity, text, DAY_0 + day * DAY + second * SECOND)
         for day in (0, 1)

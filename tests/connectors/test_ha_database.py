@@ -1,7 +1,6 @@
 """Home Assistant's database in all forms that its tables had: the same states, events and hours come out of each."""
 
 import json
-import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -112,13 +111,7 @@ INSERT INTO statistics VALUES (1, {F1!r}, 1, {F1 - 3600!r}, 71.6, 68, 75.2, NULL
 ERAS = {"inline": INLINE, "shared_text": SHARED_TEXT, "stamps": STAMPS, "meta": META, "mixed": MIXED}
 
 
-@pytest.fixture(autouse=True)
-def _signals() -> Iterator[None]:
-    """Give the signals back that the command takes."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("signals_given_back")
 
 
 @pytest.fixture(params=ERAS)

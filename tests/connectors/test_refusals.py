@@ -1,9 +1,8 @@
 """What Home Assistant's place and others answer who are not there, not ready, or somebody else: one sentence each."""
 
 import asyncio
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
 
 import aiohttp
@@ -17,6 +16,7 @@ from homeiq.settings import HomeAssistantSettings
 from pydantic import SecretStr
 
 from servers.fake_home import FakeHome
+from servers.web import serving
 
 
 @pytest.fixture
@@ -35,13 +35,8 @@ def status_server() -> Iterator[str]:
         def log_message(self, *arguments: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Handler) as place:
+        yield place
 
 
 def connect(url: str) -> SourceError:

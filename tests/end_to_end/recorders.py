@@ -1,4 +1,4 @@
-"""Recorders in the test's own process, whose waits a test may shorten, and what their logs make."""
+"""Recorders in the test's own process, whose waits a test may shorten, and what their logs and ledgers make."""
 
 import asyncio
 import json
@@ -10,14 +10,27 @@ from typing import Any
 from homeiq.connectors.home_assistant.client import HomeAssistantConnector
 from homeiq.recorder.backfill import Pace
 from homeiq.recorder.daemon import Recorder
-from homeiq.replayer.replay import replay_to_output
+from homeiq.replayer.ledger import Ledger
+from homeiq.replayer.replay import open_target, replay_to_output
 from homeiq.settings import HomeAssistantSettings, RecordingSettings, Settings
 from homeiq.storage.sql import query
 from pydantic import SecretStr
 
 from servers.line_protocol import parse
 
-__all__ = ["QUICK", "Points", "both_heard_from", "assert_same", "facts", "gaps", "points", "recording", "rows", "until"]
+__all__ = [
+    "QUICK",
+    "Points",
+    "account",
+    "both_heard_from",
+    "assert_same",
+    "facts",
+    "gaps",
+    "points",
+    "recording",
+    "rows",
+    "until",
+]
 
 QUICK = Pace(after=3.0, look=0.1, pause=0.01, again=1.0)
 """For a Home Assistant whose recorder commits each second."""
@@ -57,6 +70,15 @@ async def recording(
     finally:
         recorder.stop()
         await running
+
+
+def account(settings: Settings, records: int) -> None:
+    """Let the ledger be where a follower would have left it."""
+    target = open_target(settings)
+    ledger = Ledger(settings.data_dir, target.name)
+    ledger.advance(records, [])
+    ledger.close()
+    target.close()
 
 
 def rows(data_dir: Path, sql: str) -> list[dict[str, Any]]:

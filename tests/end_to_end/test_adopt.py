@@ -7,13 +7,13 @@ import pytest
 from homeiq.clock import DAY, ManualClock
 from homeiq.errors import TargetRefused
 from homeiq.replayer.audit import audit
-from homeiq.replayer.ledger import Ledger
-from homeiq.replayer.replay import open_target, replay, replay_to_output
+from homeiq.replayer.replay import replay, replay_to_output
 from homeiq.replayer.scope import Scope
 from homeiq.settings import Settings
 
 from end_to_end.conftest import Server
 from end_to_end.logs import START, days, write_log
+from end_to_end.recorders import account
 from servers.influxdb import Content
 from servers.line_protocol import parse
 
@@ -25,13 +25,9 @@ def made_by(settings: Settings, folder: Path) -> Content:
     return parse(lines.read_bytes().decode())
 
 
-def account(settings: Settings, records: int) -> None:
+def account_and_mark(settings: Settings, records: int) -> None:
     """Let the ledger, and the marker, be where a follower would have left them."""
-    target = open_target(settings)
-    ledger = Ledger(settings.data_dir, target.name)
-    ledger.advance(records, [])
-    ledger.close()
-    target.close()
+    account(settings, records)
     replay(settings, Scope(since=START + 900 * DAY))
 
 
@@ -52,7 +48,7 @@ def test_what_another_log_wrote_stays_when_its_target_is_taken_over(server: Serv
     assert ours.keys().isdisjoint(theirs)
     assert server.content() == theirs | ours, "nothing of theirs is removed or changed"
 
-    account(settings["this"], written)
+    account_and_mark(settings["this"], written)
     found = audit(settings["this"], Scope())
     assert not found.differs
     assert found.foreign == 600, "theirs of the two days that this log has, too"
@@ -75,7 +71,7 @@ def test_the_newest_points_of_a_log_that_was_restored_from_an_old_copy_stay(serv
     replay(whole)
     everything = server.content()
     restored = Settings(data_dir=copy, influxdb=server.settings)
-    account(whole, 903)
+    account_and_mark(whole, 903)
     with pytest.raises(TargetRefused, match="more of this log"):
         replay(restored)
     replay(restored, adopt=True)

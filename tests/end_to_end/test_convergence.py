@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from homeiq.clock import DAY, SECOND
 from homeiq.replayer.audit import audit
-from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.normalizers import electricity_pricing
 from homeiq.replayer.replay import replay
 from homeiq.replayer.scope import Scope
@@ -20,6 +19,7 @@ from homeiq.storage.maintenance import seal
 from homeiq.storage.record import Event
 
 from end_to_end.logs import START, days, registries, write_log
+from end_to_end.recorders import account
 from servers.faulty_proxy import FAULTS, FaultyProxy
 from servers.homeiq import Homeiq, wait_for
 from servers.influxdb import Content, InfluxDBServer
@@ -33,17 +33,6 @@ def settings_of(data_dir: Path, server: InfluxDBServer, database: str) -> Settin
 def ours(content: Content) -> Content:
     """Return the points of ours, without the marker."""
     return {key: fields for key, fields in content.items() if "origin" in fields and key[0] != "homeiq_target"}
-
-
-def account(settings: Settings, records: int) -> None:
-    """Let the ledger be where a follower would have left it."""
-    from homeiq.replayer.replay import open_target
-
-    target = open_target(settings)
-    ledger = Ledger(settings.data_dir, target.name)
-    ledger.advance(records, [])
-    ledger.close()
-    target.close()
 
 
 def prices(days: int) -> list[Event]:

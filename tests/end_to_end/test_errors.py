@@ -2,9 +2,8 @@
 
 import os
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from servers.homeiq import Homeiq, wait_for
 from servers.influxdb import InfluxDBServer
 from servers.influxdb2 import InfluxDB2
 from servers.ports import free_port
+from servers.web import serving
 
 
 @pytest.fixture
@@ -31,13 +31,8 @@ def not_home_assistant() -> Iterator[str]:
         def log_message(self, *arguments: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Handler) as place:
+        yield f"http://{place}"
 
 
 def stays_and_says(homeiq: Homeiq, *sentences: str) -> None:

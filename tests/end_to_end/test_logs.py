@@ -3,9 +3,8 @@
 import json
 import os
 import signal
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from end_to_end.logs import days, write_log
 from end_to_end.test_demo import follower_of
 from servers.homeiq import Homeiq, wait_for
 from servers.simulated import SimulatedServer
+from servers.web import serving
 
 SECRETS = {
     "HOME_ASSISTANT_TOKEN": "secret-of-home-assistant",
@@ -46,13 +46,8 @@ def telltale() -> Iterator[str]:
         def log_message(self, *arguments: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Handler) as place:
+        yield f"http://{place}"
 
 
 def test_an_hour_of_normal_life_says_nothing(tmp_path: Path) -> None:

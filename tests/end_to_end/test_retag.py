@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 from homeiq.replayer.audit import Findings, audit, plan
-from homeiq.replayer.ledger import Ledger
 from homeiq.replayer.normalizers.registry import normalizer_classes
-from homeiq.replayer.replay import open_target, replay
+from homeiq.replayer.replay import replay
 from homeiq.replayer.scope import Scope
 from homeiq.settings import Settings
 
 from end_to_end.conftest import Server
 from end_to_end.logs import days, write_log
+from end_to_end.recorders import account
 from replayer.retagging import HOW, another
 from servers.influxdb import Content
 
@@ -33,15 +33,6 @@ def write_foreign(server: Server) -> None:
     lines = [f"others,host=a value=1 {time}" for time in times]
     lines += [f"home_assistant_events,entity_id=climate.c0,host=a value=1 {time}" for time in times]
     assert server.write("\n".join(lines)).status == 204
-
-
-def account(settings: Settings, records: int) -> None:
-    """Let the ledger be where a follower would have left it."""
-    target = open_target(settings)
-    ledger = Ledger(settings.data_dir, target.name)
-    ledger.advance(records, [])
-    ledger.close()
-    target.close()
 
 
 def foretold(findings: Findings) -> dict[str, int]:

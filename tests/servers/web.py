@@ -2,14 +2,17 @@
 
 import http.client
 import json
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-__all__ = ["Answer", "request"]
+__all__ = ["Answer", "request", "serving"]
 
 # Requests to the loopback address never go through a proxy of the environment.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -54,6 +57,20 @@ def request(
             return Answer(refused.code, refused.read().decode(errors="replace"))
     except (OSError, http.client.HTTPException) as error:
         return Answer(0, repr(error))
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve on a free port of this machine, each request in a thread; gives host and port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def _encode(body: Any, form: Mapping[str, str] | None) -> bytes | None:

@@ -8,10 +8,21 @@ from pathlib import Path
 
 from homeiq.storage.files import Files
 from homeiq.storage.log import EventLog
+from homeiq.storage.maintenance import compact, seal
 from homeiq.storage.reader import read_everything
 from homeiq.storage.record import Event, Record
 
-__all__ = ["Halt", "FastFiles", "SteppedFiles", "FailingFiles", "ShadowedFiles", "event", "events", "contents"]
+__all__ = [
+    "Halt",
+    "FastFiles",
+    "SteppedFiles",
+    "FailingFiles",
+    "ShadowedFiles",
+    "event",
+    "events",
+    "operate",
+    "contents",
+]
 
 
 class Halt(BaseException):
@@ -200,6 +211,23 @@ def event(number: int, raw: str | None = None) -> Event:
 def events(first: int, how_many: int) -> list[Event]:
     """Return events that are numbered as their records will be, from `first` on."""
     return [event(number) for number in range(first, first + how_many)]
+
+
+def operate(log: EventLog, operation: str, place: int) -> EventLog:
+    """Do one thing with a log and its files, nothing for another word; return the log, or the one that took its place."""
+    match operation:
+        case "append":
+            log.append(events(log.next_seq, place % 4 + 1))
+        case "rotate":
+            log.rotate()
+        case "seal":
+            seal(log.data_dir, FastFiles())
+        case "compact":
+            compact(log.data_dir, FastFiles())
+        case "restart":
+            log.close()
+            return EventLog(log.data_dir, rotate_records=5, files=FastFiles())
+    return log
 
 
 def contents(data_dir: Path) -> list[Record]:

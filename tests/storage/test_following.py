@@ -13,7 +13,7 @@ from homeiq.storage.record import Record, housekeeping_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .disks import FastFiles, contents, events, fill
+from .disks import FastFiles, contents, fill, operate
 
 OPERATIONS = st.lists(
     st.sampled_from(["append", "append", "append", "rotate", "seal", "compact", "restart", "look"]), max_size=25
@@ -37,31 +37,16 @@ def test_none_is_lost_or_doubled_whatever_happens_to_the_files(
         seen: list[Record] = []
         following = Following(data_dir, Wanted(entity))
 
-        def do(operation: str, place: int) -> None:
-            nonlocal log
-            match operation:
-                case "append":
-                    log.append(events(log.next_seq, place % 4 + 1))
-                case "rotate":
-                    log.rotate()
-                case "seal":
-                    seal(data_dir, FastFiles())
-                case "compact":
-                    compact(data_dir, FastFiles())
-                case "restart":
-                    log.close()
-                    log = EventLog(data_dir, rotate_records=5, files=FastFiles())
-
         def wanted(records: list[Record]) -> list[Record]:
             return [one for one in records if not entity or fnmatchcase(one.entity_id or "", entity)]
 
         for place, operation in enumerate(before):
-            do(operation, place)
+            log = operate(log, operation, place)
         there = contents(data_dir)
         first = following.last(count)
         assert first == wanted(there)[len(wanted(there)) - min(count, len(wanted(there))) :]
         for place, operation in enumerate([*after, "look"]):
-            do(operation, place)
+            log = operate(log, operation, place)
             if operation == "look":
                 seen += [record for records in following.new() for record in records]
         log.close()

@@ -18,7 +18,7 @@ from homeiq.storage.view import LogView
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .disks import FastFiles, contents, event, events, fill
+from .disks import FastFiles, contents, event, events, fill, operate
 
 BUSY = """
 import sys
@@ -104,22 +104,12 @@ def test_a_reader_follows_whatever_happens_between_two_reads(
         readers = [LogReader(data_dir, start) for start in starts]
         seen: list[list[Record]] = [[] for _ in starts]
         for place, operation in enumerate([*operations, "end"]):
-            match operation:
-                case "append":
-                    log.append(events(log.next_seq, place % 4 + 1))
-                case "rotate":
-                    log.rotate()
-                case "seal":
-                    seal(data_dir, FastFiles())
-                case "compact":
-                    compact(data_dir, FastFiles())
-                case "restart":
-                    log.close()
-                    log = EventLog(data_dir, rotate_records=5, files=FastFiles())
-                case _:
-                    for reader, found in zip(readers, seen, strict=True):
-                        for records in reader.read(upto if operation == "read" else None):
-                            found += records
+            if operation not in ("read", "end"):
+                log = operate(log, operation, place)
+                continue
+            for reader, found in zip(readers, seen, strict=True):
+                for records in reader.read(upto if operation == "read" else None):
+                    found += records
         last = log.next_seq - 1
         log.close()
         for start, found in zip(starts, seen, strict=True):

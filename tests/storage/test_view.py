@@ -30,6 +30,17 @@ ENTITY = st.none() | st.sampled_from(["a", "a.b", "b.é", "zz"])
 STEPS = st.lists(st.lists(EVENTS, min_size=1, max_size=6) | st.sampled_from([seal, compact]), min_size=1, max_size=8)
 
 
+def play(data_dir: Path, steps) -> None:  # type: ignore[no-untyped-def]
+    """Append events, or rotate and let something be done with the files, step by step."""
+    with EventLog(data_dir, rotate_records=3, files=FastFiles()) as log:
+        for step in steps:
+            if isinstance(step, list):
+                log.append(step)
+            else:
+                log.rotate()
+                step(data_dir, FastFiles())
+
+
 @given(
     steps=STEPS,
     start=st.none() | st.integers(-6, 41),
@@ -44,13 +55,7 @@ def test_a_scan_finds_what_a_look_at_every_record_finds(  # type: ignore[no-unty
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
         data_dir = Path(name)
-        with EventLog(data_dir, rotate_records=3, files=FastFiles()) as log:
-            for step in steps:
-                if isinstance(step, list):
-                    log.append(step)
-                else:
-                    log.rotate()
-                    step(data_dir, FastFiles())
+        play(data_dir, steps)
 
         def wanted(record: Record) -> bool:
             first, last = entities or (None, None)
@@ -85,13 +90,7 @@ def test_what_is_left_out_by_the_footer_is_nothing_that_is_wanted(  # type: igno
     """By domains, and by times of which nothing more need be known."""
     with tempfile.TemporaryDirectory() as name:
         data_dir = Path(name)
-        with EventLog(data_dir, rotate_records=3, files=FastFiles()) as log:
-            for step in steps:
-                if isinstance(step, list):
-                    log.append(step)
-                else:
-                    log.rotate()
-                    step(data_dir, FastFiles())
+        play(data_dir, steps)
         everything = contents(data_dir)
         of = [
             record
