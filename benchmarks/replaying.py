@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import resource
 import statistics
 import time
@@ -23,6 +24,7 @@ from servers.influxdb import InfluxDBServer
 __all__ = ["into_influxdb", "to_nowhere"]
 
 _BATCH = 5_000
+_PAIRS = 7
 
 
 class Nowhere(Target):
@@ -93,19 +95,37 @@ def into_influxdb(log: Path, folder: Path) -> dict[str, Any]:
     try:
         plain: list[float] = []
         replayed: list[float] = []
-        for number in range(3):  # in turn, so that both see the same machine
-            plain.append(_plain(server, server.create_database(f"plain{number}"), lines))
+        for number in range(_PAIRS):  # in turn, so that both see the same machine
+            database = server.create_database(f"plain{number}")
+            _wait_until_quiet(server)
+            plain.append(_plain(server, database, lines))
             target = InfluxDBSettings(url=server.url, token="any", bucket=server.create_database(f"replayed{number}"))
+            _wait_until_quiet(server)
             began = time.monotonic()
             progress = replay(Settings(data_dir=log, influxdb=target))
             replayed.append(progress.counts.points / (time.monotonic() - began))
     finally:
         server.kill()
+    ratios = sorted(ours / theirs for ours, theirs in zip(replayed, plain, strict=True))
     return {
         "influxdb_points_a_second": statistics.median(replayed),
         "influxdb_plain_client_points_a_second": statistics.median(plain),
-        "influxdb_ratio": statistics.median(ours / theirs for ours, theirs in zip(replayed, plain, strict=True)),
+        "influxdb_ratio": statistics.median(ratios),
+        "influxdb_ratios": " ".join(f"{ratio:.2f}" for ratio in ratios),
     }
+
+
+def _wait_until_quiet(server: InfluxDBServer) -> None:
+    """Wait until the server has done for a second nothing worth mentioning of what it was given before."""
+    before = -1.0
+    while (after := _cpu_seconds(server.pid)) - before > 0.05:
+        before = after
+        time.sleep(1)
+
+
+def _cpu_seconds(pid: int) -> float:
+    times = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _plain(server: InfluxDBServer, database: str, lines: Path) -> float:
