@@ -311,6 +311,14 @@ CATALOGUE: Final[dict[str, Explained]] = {
     "target-writable": Explained(
         "The folder or file that points go to can be written.", "It is as it should be.", _FINE
     ),
+    "unit-unknown": Explained(
+        "A sensor says a unit that Home Assistant does not know for what it measures; its values are written as they came.",
+        "Home Assistant takes any text for a unit: a template, an MQTT device or a script may say F for °F. So it can't be"
+        " converted, and stands beside values in another unit. Only sensors that said something lately are looked at.",
+        "Say in a rule which unit it is (`docs/normalizers.md`), start homeiq again, and let the past be made anew:"
+        " `homeiq replay --stale`. The raw events stay as they are. Or mend the unit where it is said, which helps from now"
+        " on.",
+    ),
     "windows-stale": Explained(
         "Some days of this target must be made anew from the log.",
         "Records came late, a replay was interrupted, or the target was exchanged; the sentence says which.",

@@ -14,7 +14,7 @@ from ..clock import SECOND, Clock, SystemClock, from_iso, to_iso
 from ..connectors.home_assistant.protocol import SOURCE as HOME_ASSISTANT
 from ..errors import HomeiqError, LogError, SettingsError
 from ..settings import Settings
-from . import configuration, figures, home, influxdb, origins, recording, sources, way, whole
+from . import configuration, figures, home, influxdb, origins, recording, sources, units, way, whole
 from .case import Case, Limits, Once
 from .finding import Finding, Result, Section, Severity
 from .masking import Masking
@@ -32,6 +32,7 @@ CHECKS: Final[dict[str, Check]] = {
     "origins": origins.check,
     "configuration": configuration.check,
     "figures": figures.check,
+    "units": units.check,
     "log": whole.check,
     "recording": recording.check,
 }
@@ -46,6 +47,7 @@ _FIRST: Final = (
     "targets",
     "way",
     "origins",
+    "units",
     "figures",
 )
 """Whose finding is said first: what is the cause of others before them."""

@@ -27,14 +27,15 @@ from ..storage.reader import LogFiles, list_files, records_of
 from ..storage.record import BLANKS, COLUMNS, HOUSEKEEPING, Record
 from ..storage.tail import read_tail
 
-__all__ = ["DAYS", "LogFacts", "look_at"]
+__all__ = ["DAYS", "STATES", "LogFacts", "look_at", "says_a_number"]
 
 DAYS: Final = 7
 """So many UTC days of arrival are counted, today's included."""
 
+STATES: Final = ("state_changed", "state")
+
 _MOST_ROWS: Final = 2_000_000
 _NARROW: Final = ("seq", "time", "received_at", "source", "origin", "event_type", "entity_id")
-_STATES: Final = ("state_changed", "state")
 _SAMPLE: Final = 1_000
 _LATENCIES: Final = 5_000
 _TRIES: Final = 5
@@ -66,6 +67,7 @@ class LogFacts:
     delays: dict[str, list[float]] = field(default_factory=dict)
     entities: int = 0
     attributes: float | None = None
+    sensors: dict[str, Record] = field(default_factory=dict)  # what each said last, of those in the tails
     own: list[Record] = field(default_factory=list)
     files: LogFiles | None = None
     durable: int = 0
@@ -140,8 +142,14 @@ def _tails(files: LogFiles, facts: LogFacts) -> tuple[list[pa.Table], list[Recor
         facts.end = max(facts.end, following - 1)
         tables.append(segment.table_of(records).select(list(_NARROW)))
         facts.own += [record for record in records if record.event_type.startswith(HOUSEKEEPING)]
+        facts.sensors |= {record.entity_id or "": record for record in records if says_a_number(record)}
         newest = (newest + records)[-_SAMPLE:]
     return tables, newest
+
+
+def says_a_number(record: Record) -> bool:
+    """Tell whether a record is the state of something that measures, or that is set to a number."""
+    return record.event_type in STATES and (record.entity_id or "").startswith(("sensor.", "number."))
 
 
 def _recent(part: Slice, since: int) -> tuple[list[pa.Table], list[Record]]:
@@ -243,7 +251,7 @@ def _attributes(records: list[Record]) -> float | None:
     numbers: list[int] = []
     for record in reversed(records):
         if (
-            record.event_type in _STATES
+            record.event_type in STATES
             and len(numbers) < _SAMPLE
             and (number := _attributes_of(record.raw)) is not None
         ):

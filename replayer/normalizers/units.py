@@ -14,7 +14,18 @@ from typing import Final, NamedTuple
 
 from .unit_tables import TABLES
 
-__all__ = ["Conversion", "CONVERSIONS", "OF_CLASS", "conversion", "conversion_of", "convert", "convert_to", "is_unit"]
+__all__ = [
+    "Conversion",
+    "CONVERSIONS",
+    "OF_CLASS",
+    "conversion",
+    "conversion_of",
+    "convert",
+    "convert_to",
+    "is_unit",
+    "metric_of_class",
+    "units_of_class",
+]
 
 
 class Conversion(NamedTuple):
@@ -126,6 +137,21 @@ def conversion_of(unit: object, device_class: object) -> Conversion | None:
         return None
     known = _CONVERTED.get(device_class) if type(device_class) is str else None
     return (_BY_UNIT if known is None else known).get(unit)
+
+
+@cache
+def units_of_class(device_class: str) -> frozenset[str]:
+    """Return all units in which something of a device class may be said; empty where none is converted there."""
+    metric = {made.metric for made in OF_CLASS.get(device_class, {}).values()}
+    return frozenset(unit for table in TABLES.values() if metric & table.keys() for unit in table)
+
+
+def metric_of_class(device_class: str, unit: str | None) -> str:
+    """Return what a unit of a device class becomes; without a unit, or where it stays, what some of the class become."""
+    conversions = OF_CLASS[device_class]
+    if unit in conversions:
+        return conversions[unit].metric
+    return unit if unit is not None else next(iter(conversions.values())).metric
 
 
 def convert(value: float, unit: str | None, *, difference: bool = False) -> float:
