@@ -8,7 +8,7 @@ SERVERS = PYTHONPATH=tests $(RUN) python -m servers.install
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test servers lint docs reference bench screenshots clean sync interpreter
+.PHONY: help demo test servers lint docs reference bench screenshots walk clean sync interpreter
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench: sync ## Measure; ARGS are handed on
 
 screenshots: sync ## Make the pictures of the status page in docs/images anew, with Chromium
 	@$(RUN) pytest -q tests/end_to_end/test_status_page.py -k pictures --screenshots=docs/images $(ARGS)
+
+walk: sync servers ## Make docs/walk.md and its pictures anew: from nothing to a repaired home, with real servers
+	@$(RUN) pytest -q tests/end_to_end/test_walk.py --walk=docs/walk.md $(ARGS)
 
 clean: ## Remove what was built here; the user's cache stays
 	rm -rf .venv build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..clock import SystemClock
+from ..connectors.historian import Historian
+from ..connectors.registry import connector_class
 from ..doctor.words import length as length_text
+from ..errors import SettingsError
 from ..replayer.replay import home_zone
-from ..storage.gaps import MISSING, SENTENCES, GapReason
+from ..storage.gaps import MISSING, RECORDER, SENTENCES, GapReason
 from ..storage.log import require_log
 from ..storage.sql import query
 from .tables import print_table
@@ -93,7 +97,9 @@ def _shown(row: Row, now: datetime) -> dict[str, str]:
 
 def _closed(row: Row) -> str:
     """Return how far a gap was closed, and what can't be had."""
-    if row["closed"]:
+    if not _has_history(row["source"]):
+        how = "-"
+    elif row["closed"]:
         how = "yes"
     elif row["closed_from"] is not None:
         how = f"{_moment(row['closed_from'])} to {_moment(row['closed_upto'])}"
@@ -101,6 +107,18 @@ def _closed(row: Row) -> str:
         how = "no"
     words = [word for word in (row["missing"] or "").split(", ") if word in MISSING and word != "events"]
     return f"{how}; not: {', '.join(MISSING[word] for word in words)}" if words else how
+
+
+@cache
+def _has_history(source: str) -> bool:
+    """Tell whether a source can be asked afterwards; of one that is not known here nobody can say that it can't."""
+    if source == RECORDER:
+        return False
+    try:
+        kind = connector_class(source)
+    except SettingsError:
+        return True
+    return kind is None or issubclass(kind, Historian)
 
 
 def _plain(row: Row) -> dict[str, Any]:

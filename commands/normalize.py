@@ -15,6 +15,7 @@ import yaml
 
 from ..clock import DAY, SystemClock, to_iso
 from ..connectors.pushed import Refused, TooManyEvents, events_of
+from ..doctor.words import count as count_of
 from ..errors import LogCorrupt, UsageError
 from ..replayer.audit import Difference
 from ..replayer.conditions import Conditions
@@ -234,7 +235,7 @@ def _print(outcome: _Outcome) -> None:
         for difference in shown.differences:
             print_line(example_text(difference, _SHOWN_FIELDS))
     for reason, count in sorted(outcome.counts.reasons.items()):
-        print_line(f"{count:,} events give no point of their own: {reason}")
+        print_line(f"{count_of(count, 'event')} {'gives' if count == 1 else 'give'} no point of their own: {reason}")
     points = ", ".join(f"{count:,} {kind}" for kind, count in outcome.points.items())
     print_line(
         f"of {outcome.records:,} events the normalizer {outcome.normalizer} makes otherwise {outcome.differing:,}:"

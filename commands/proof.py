@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..clock import to_iso
+from ..doctor.words import count as count_of
 from ..replayer.audit import Difference, Findings, audit, plan
 from ..replayer.scope import Scope
 from ..settings import Settings
@@ -59,7 +60,7 @@ def _verdict(findings: Findings) -> str:
         parts.append(f"{differing:,} are not: homeiq replay repairs them")
     if findings.not_yet_projected:
         late = "" if findings.followed else ", and no follower runs"
-        parts.append(f"not yet projected: {findings.not_yet_projected:,} records{late}")
+        parts.append(f"not yet projected: {count_of(findings.not_yet_projected, 'record')}{late}")
     if findings.refused:
         parts.append(f"{findings.refused:,} were refused by the target (homeiq dead-letters)")
     if findings.frozen:

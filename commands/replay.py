@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..clock import SystemClock
+from ..doctor.words import count as count_of
 from ..errors import Stopped, UsageError
 from ..replayer.normalizers.registry import normalizers_of, problems_of
 from ..replayer.replay import Progress as ReplayProgress
@@ -75,7 +76,7 @@ def replay(settings: Settings, options: ReplayOptions) -> None:
     problems = problems_of(normalizers_of(settings))
     if done.counts.failed:
         where = "homeiq status tells which and why" if options.output is None else "homeiq -v shows a traceback"
-        say(f"normalizers failed on {done.counts.failed:,} events, which are set aside: {where}")
+        say(f"normalizers failed on {count_of(done.counts.failed, 'event')}, set aside: {where}")
     if options.into is not None:
         prove(settings, Scope(), as_json=False)
         bucket = settings.influxdb.bucket
@@ -110,9 +111,8 @@ def _summary(done: ReplayProgress, seconds: float, as_json: bool, *, to_stdout: 
         return
     rate = counts.events / seconds if seconds > 0 else 0.0
     by = ", by the running follower" if done.by_follower else ""
-    days = f"{done.days} {'day' if done.days == 1 else 'days'}"
     line = (
-        f"replayed {days}: {counts.events:,} events gave {counts.points:,} points"
+        f"replayed {count_of(done.days, 'day')}: {count_of(counts.events, 'event')} gave {count_of(counts.points, 'point')}"
         f" in {seconds:.1f} s ({rate:,.0f} events/s){by}"
     )
     (print_line if to_stdout else say)(line)
@@ -123,7 +123,7 @@ def _summary(done: ReplayProgress, seconds: float, as_json: bool, *, to_stdout: 
     if counts.stuck:
         say(f"  {counts.stuck:,} points cannot be removed without loss to others: they stay")
     for reason, count in sorted(counts.reasons.items()):
-        say(f"  {count:,} events gave no point of their own: {reason}")
+        say(f"  {count_of(count, 'event')} gave no point of their own: {reason}")
     if counts.refused:
         say(f"  {counts.refused:,} points were refused by the target and set aside in the ledger")
 

@@ -74,7 +74,7 @@ def _recorder(recorder: Mapping[str, Any] | None) -> Iterator[str]:
     for source in recorder.get("sources", []):
         since = f" since {source['since'][:19]}Z" if source.get("since") else ""
         words = f"connected{since}" if source["connected"] else f"not connected{since}: {source['reason']}"
-        yield f"  {source['name']:<20} {words}; {source['events']:,} events"
+        yield f"  {source['name']:<20} {words}; {count_of(source['events'], 'event')}"
         for warning in source.get("warnings", []):
             yield f"  {'':<20} {warning}"
 
@@ -83,9 +83,9 @@ def _target(target: Mapping[str, Any]) -> Iterator[str]:
     words = "followed" if target["followed"] else "nobody follows the log into it"
     yield f"target     {target['title']}: {words}; projected up to record {target['projected_to']:,}"
     if target["behind"]:
-        yield f"  not yet projected: {target['behind']:,} records"
+        yield f"  not yet projected: {count_of(target['behind'], 'record')}"
     for reason, count in target["stale"].items():
-        yield f"  stale: {count:,} windows, since {reason}"
+        yield f"  stale: {count_of(count, 'window')}, since {reason}"
     if target["frozen"]:
         yield f"  frozen: {target['frozen']:,} windows, since records of theirs have expired; their points stay"
     for name, changed in target["changed"].items():
@@ -96,7 +96,7 @@ def _target(target: Mapping[str, Any]) -> Iterator[str]:
     for failing in target["failing"]:
         said = sentence_in(failing["traceback"])
         yield (
-            f"  failed: the normalizer {failing['normalizer']} on {failing['count']:,} events, such as record"
+            f"  failed: the normalizer {failing['normalizer']} on {count_of(failing['count'], 'event')}, such as record"
             f" {failing['seq']:,}: {said} (homeiq status --json has the traceback)"
         )
     if target["problem"]:

@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from ..clock import SystemClock, to_iso
+from ..doctor.words import count as count_of
 from ..errors import UsageError
 from ..recorder.control import ask
 from ..replayer.replay import home_zone
@@ -58,9 +59,10 @@ def compact(settings: Settings, *, as_json: bool, background: bool) -> None:
         print_json({**names, "expired": asdict(gone)})
         return
     records = sum(name.last - name.first + 1 for name in sealed)
-    line = f"sealed {records:,} records into {len(sealed)} segments; merged small segments into {len(merged)}"
+    line = f"sealed {count_of(records, 'record')} into {count_of(len(sealed), 'segment')};"
+    line += f" merged small segments into {len(merged)}"
     if gone.records or gone.whole_segments:
-        line += f"; {gone.records:,} records expired, {gone.whole_segments} segments went whole"
+        line += f"; {count_of(gone.records, 'record')} expired, {count_of(gone.whole_segments, 'segment')} went whole"
     print_line(line)
 
 
@@ -117,7 +119,8 @@ def forget(settings: Settings, entity: str, since: str | None, until: str | None
         print_json({**facts, "segments": gone.segments, "entities": len(found), "quarantined_files": quarantined})
         return
     print_line(
-        f"forgot {gone.records:,} records of {len(found):,} entities in {gone.segments:,} segments;"
+        f"forgot {count_of(gone.records, 'record')} of {count_of(len(found), 'entity', 'entities')}"
+        f" in {count_of(gone.segments, 'segment')};"
         " their points go with the next replay, or by the running follower"
     )
     if quarantined:
@@ -145,7 +148,10 @@ def _confirm(found: Mapping[str, int], entity: str, since: int | None, until: in
     begin = "the beginning" if since is None else f"{to_iso(since)[:19]}Z"
     end = "now" if until is None else f"{to_iso(until)[:19]}Z"
     names = ", ".join(sorted(found)[:5]) + (", …" if len(found) > 5 else "")
-    click.echo(f"{entity} is {len(found):,} entities ({names}): {sum(found.values()):,} records.", err=True)
+    click.echo(
+        f"{entity} is {count_of(len(found), 'entity', 'entities')} ({names}): {count_of(sum(found.values()), 'record')}.",
+        err=True,
+    )
     if not click.confirm(f"Forget all of them from {begin} to {end}? This can't be undone", err=True):
         raise UsageError("nothing was forgotten", hint="answer y, or say --yes")
 

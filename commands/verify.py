@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from ..doctor.words import count as count_of
 from ..storage.verify import Verification, verify
 from .terminal import long_work, print_json, print_line
 
@@ -32,6 +33,7 @@ def _verdict(found: Verification, seconds: float) -> str:
     blanks = f" ({found.blanks:,} of them blank)" if found.blanks else ""
     what = (
         f"{found.records:,} records{blanks} read, {found.first_seq:,} to {found.last_seq:,}, in "
-        f"{found.segments:,} segments and {found.tails:,} tails, {found.bytes / 1e6:,.1f} MB, in {seconds:,.1f} s"
+        f"{count_of(found.segments, 'segment')} and {count_of(found.tails, 'tail')}, {found.bytes / 1e6:,.1f} MB,"
+        f" in {seconds:,.1f} s"
     )
     return f"{what}: {len(found.findings):,} findings" if found.findings else f"the log is whole: {what}"

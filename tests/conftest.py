@@ -38,8 +38,11 @@ settings.load_profile("homeiq")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Know where pictures for the docs are wanted: `make screenshots`."""
+    """Know where pictures and pages for the docs are wanted: `make screenshots`, `make walk`."""
     parser.addoption("--screenshots", metavar="FOLDER", help="write the pictures of the status page there")
+    parser.addoption(
+        "--walk", metavar="FILE", help="write the log of the newcomer's walk there, its pictures beside it"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,8 @@ def product_of(requests: InfluxDBRequests) -> tuple[str, int]:
         if major is None:  # one that was built by hand does not know its version
             lists = requests.get("/api/v2/buckets", limit="1")
             major = 2 if isinstance(lists.json, dict) else 1
-        return f"InfluxDB {version.removeprefix('v')}".strip(), major if major in (1, 2) else 0
+            return "InfluxDB", major
+        return f"InfluxDB {version.removeprefix('v')}", major if major in (1, 2) else 0
     ping = requests.get("/ping")
     body = ping.json if isinstance(ping.json, dict) else {}
     version = str(body.get("version") or _header(ping, "X-Influxdb-Version"))

@@ -52,7 +52,7 @@ def test_a_point_is_written_read_back_and_removed(
     assert influxdb.read_back(influx_database, marker=True) == before, "nothing of it is left"
     said = facts(tmp_path, target)
     assert (said["reachable"], said["writable"], said["probe_removed"], said["present"]) == (True, True, True, True)
-    assert str(said["product"]).startswith("InfluxDB "), "one that was built by hand does not know its version"
+    assert str(said["product"]).startswith("InfluxDB"), "one that was built by hand does not know its version"
     assert said["retention_microseconds"] is None
     assert said["newest"]
 
@@ -65,7 +65,7 @@ def test_without_a_probe_nothing_is_written(influxdb2: InfluxDB2, tmp_path: Path
     assert influxdb2.asked.count("POST /api/v2/write") == 1, "the empty one, which asks for the right"
     settings = Settings(data_dir=tmp_path, influxdb=target, home_assistant=at_home("http://127.0.0.1:1", "x"))
     whole = diagnose(settings, None, limits=QUIET)
-    assert len(whole.unseen) == 2, "Home Assistant, and the points"
+    assert len(whole.unseen) == 3, "Home Assistant, the points, and the units"
     assert "home-assistant-unreachable" not in {finding.code for finding in whole.findings}
 
 

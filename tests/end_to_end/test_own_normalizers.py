@@ -26,7 +26,7 @@ def test_a_rebuild_counts_what_fails_and_fails_at_the_end(homeiq: Homeiq) -> Non
     (homeiq.folder / "homeiq.yaml").write_text("rules: [{map: {text: 7}, domain: sensor}]")
     result = homeiq.run("replay", check=False)
     assert result.returncode == 1
-    assert "normalizers failed on 1 events, which are set aside: homeiq status tells which and why" in result.stderr
+    assert "normalizers failed on 1 event, set aside: homeiq status tells which and why" in result.stderr
     assert (
         "failed on record 5, which is set aside: ValueError: could not convert string to float: 'text'" in result.stderr
     )
@@ -36,7 +36,7 @@ def test_a_rebuild_counts_what_fails_and_fails_at_the_end(homeiq: Homeiq) -> Non
     assert [one["value"] for one in fields if "value" in one] == [1.0, 7.0, 2.0]
     assert [one["power"] for one in fields if "power" in one] == [1.0, 2.0], "everything else is done"
     said = homeiq.run("status").stdout
-    assert "failed: the normalizer solar on 1 events, such as record 5: ValueError: could not convert" in said
+    assert "failed: the normalizer solar on 1 event, such as record 5: ValueError: could not convert" in said
     (target,) = json.loads(homeiq.run("status", "--json").stdout)["targets"]
     assert target["failing"][0]["traceback"].startswith("Traceback (most recent call last):")
 
