@@ -135,7 +135,7 @@ def _add_segments(data_dir: Path, count: int) -> int:
         path = log_folder(data_dir) / f"date={day}" / segment_name(first, end, 1)
         path.parent.mkdir(exist_ok=True)
         part = path.with_suffix(".tmp")
-        part.write_bytes(segment.write(table, first, end))
+        part.write_bytes(segment.write([table], first, end, ""))
         part.rename(path)
     (log_folder(data_dir) / f"tail-{last + 1:020}.ndjson").touch()
     tail.unlink()

@@ -17,7 +17,7 @@ from ha_database import INDEXES, create
 from homeiq.clock import DAY, from_iso
 from homeiq.storage import segment
 from homeiq.storage.log import EventLog, log_folder
-from homeiq.storage.maintenance import MERGED_RECORDS
+from homeiq.storage.maintenance import JOINED_RECORDS, MERGED_RECORDS
 from homeiq.storage.manifest import segment_name
 from homeiq.storage.sql import query
 
@@ -143,14 +143,14 @@ def _make(log: Path, path: Path, count: int) -> None:
     database = create(path, indexes=False)
     database.execute("PRAGMA synchronous=OFF")
     numbers: dict[str, int] = {}
-    for table, first, last in _segments(count):
-        day = table["received_at"][0].as_py().date()
-        segment_path = log_folder(log) / f"date={day}" / segment_name(first, last, 1)
+    for blocks, first, last in _segments(count):
+        day = blocks[0]["received_at"][0].as_py().date()
+        segment_path = log_folder(log) / f"date={day}" / segment_name(first, last, 2)
         segment_path.parent.mkdir(exist_ok=True)
-        segment_path.write_bytes(segment.write(table, first, last, ""))
-        _insert(database, table, numbers)
-        if last % 1_000_000 == 0:
-            print(f"{last:,} of {count:,} events made", file=sys.stderr)
+        segment_path.write_bytes(segment.write(blocks, first, last, ""))
+        for block in blocks:
+            _insert(database, block, numbers)
+        print(f"{last:,} of {count:,} events made", file=sys.stderr)
     (log_folder(log) / f"tail-{count + 1:020}.ndjson").touch()
     database.executemany("INSERT INTO states_meta VALUES (?, ?)", [(number, name) for name, number in numbers.items()])
     database.execute("INSERT INTO state_attributes VALUES (1, 1, '{}')")
@@ -158,13 +158,18 @@ def _make(log: Path, path: Path, count: int) -> None:
     database.close()
 
 
-def _segments(count: int) -> Iterator[tuple[pa.Table, int, int]]:
+def _segments(count: int) -> Iterator[tuple[list[pa.Table], int, int]]:
+    """Yield the blocks of segments, as compaction joins them."""
     with duckdb.connect() as maker:
         maker.execute("SET TimeZone = 'UTC'")
-        for first in range(1, count + 1, MERGED_RECORDS):
-            last = min(first + MERGED_RECORDS - 1, count)
-            text = _EVENTS.format(sensors=_SENSORS, start=_START, step=_YEAR // (count + 1), first=first, last=last)
-            yield maker.sql(text).to_arrow_table().cast(segment.SCHEMA), first, last
+        for begin in range(1, count + 1, JOINED_RECORDS):
+            end = min(begin + JOINED_RECORDS - 1, count)
+            blocks = []
+            for first in range(begin, end + 1, MERGED_RECORDS):
+                last = min(first + MERGED_RECORDS - 1, end)
+                text = _EVENTS.format(sensors=_SENSORS, start=_START, step=_YEAR // (count + 1), first=first, last=last)
+                blocks.append(maker.sql(text).to_arrow_table().cast(segment.SCHEMA))
+            yield blocks, begin, end
 
 
 def _insert(database: sqlite3.Connection, table: pa.Table, numbers: dict[str, int]) -> None:

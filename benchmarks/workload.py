@@ -42,7 +42,7 @@ def segment_bytes(sample: list[bytes]) -> dict[str, Any]:
         Record(seq, e.time, e.time + 2_000, e.source, e.origin, e.event_type, e.entity_id, e.state, e.raw)
         for seq, e in enumerate(events_of(sample), 1)
     ]
-    content = segment.write(segment.table_of(records), 1, len(records), "")
+    content = segment.write([segment.table_of(records)], 1, len(records), "")
     raw = sum(len(record.raw.encode()) for record in records)
     return {"segment_bytes_an_event": len(content) / len(records), "raw_bytes_an_event": raw / len(records)}
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ..clock import Clock
-from ..storage.log import log_folder
-from ..storage.manifest import parse_segment
+from ..storage.log import log_folder, segments_in
 
 __all__ = ["Disk", "LogSize", "MEASURE_SECONDS", "bytes_per_record", "log_size"]
 
@@ -87,11 +86,9 @@ def log_size(data_dir: Path) -> LogSize:
     """Look up the sizes of the log's files. Raises OSError."""
     folder = log_folder(data_dir)
     sealed_records = sealed_bytes = 0
-    for path in folder.glob("date=*/*.parquet"):
-        name = parse_segment(path)
-        if name is not None:
-            sealed_records += name.last - name.first + 1
-            sealed_bytes += _size(path)
+    for name in segments_in(folder):
+        sealed_records += name.last - name.first + 1
+        sealed_bytes += _size(name.path)
     return LogSize(sealed_records, sealed_bytes, sum(_size(path) for path in folder.glob("tail-*.ndjson")))
 
 

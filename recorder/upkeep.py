@@ -10,8 +10,7 @@ import logging
 from collections.abc import Sequence
 
 from ..clock import Clock
-from ..storage.log import EventLog
-from ..storage.manifest import parse_segment
+from ..storage.log import EventLog, segments_in
 from .sealing import run_child
 
 __all__ = ["Upkeep"]
@@ -52,6 +51,4 @@ class Upkeep:
         return self._count() >= self._small + _ENOUGH
 
     def _count(self) -> int:
-        return sum(
-            name.generation == 0 for path in self._log.folder.glob("date=*/*.parquet") if (name := parse_segment(path))
-        )
+        return sum(name.generation == 0 for name in segments_in(self._log.folder))

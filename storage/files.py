@@ -38,7 +38,7 @@ class Files:
             raise
         return descriptor
 
-    def write(self, descriptor: int, content: bytes) -> None:
+    def write(self, descriptor: int, content: bytes | bytearray) -> None:
         """Write all of `content`; not durable before `sync`."""
         view = memoryview(content)
         while view:
@@ -81,7 +81,7 @@ class Files:
         os.rename(source, destination)
         self.sync_folder(destination.parent)
 
-    def write_whole(self, path: Path, content: bytes) -> None:
+    def write_whole(self, path: Path, content: bytes | bytearray) -> None:
         """Write a file atomically: a reader sees the old content or the new, also after power loss."""
         beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         self._write_beside(path, beside, content, durable=True)
@@ -96,7 +96,7 @@ class Files:
         self._write_beside(path, beside, content, durable=False)
         os.rename(beside, path)
 
-    def _write_beside(self, path: Path, beside: Path, content: bytes, *, durable: bool) -> None:
+    def _write_beside(self, path: Path, beside: Path, content: bytes | bytearray, *, durable: bool) -> None:
         """Write what a file is to hold under another name; where that fails, nothing is left."""
         self.make_folder(path.parent)
         descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)

@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,13 +24,14 @@ import pyarrow.compute as pc
 from ..errors import HomeiqError, LogCorrupt
 from . import segment
 from .files import Files, locked
-from .log import log_folder, log_id, tails_in
+from .log import log_folder, log_id, segments_in, tails_in
 from .manifest import SegmentName, Slice, parse_segment, segment_name
 from .reader import list_files, read_slice
-from .record import Record
+from .record import COLUMNS, Record
 from .tail import drop_sealed, read_tail
 
 __all__ = [
+    "JOINED_RECORDS",
     "MERGED_RECORDS",
     "OLD_KEPT_SECONDS",
     "Sealed",
@@ -45,8 +47,11 @@ __all__ = [
     "write_segment",
 ]
 
-MERGED_RECORDS = 100_000
-"""Compaction merges up to so many records into one segment: what a reader holds in memory at once."""
+MERGED_RECORDS = 110_000
+"""Compaction merges up to so many records, two full tails, into one segment: what a reader holds in memory at once."""
+
+JOINED_RECORDS = 1_000_000
+"""And joins what was merged, as blocks, into segments of so many: fewer footers for a question about years."""
 
 OLD_KEPT_SECONDS = 3_600
 """A superseded segment is kept so long under its name with `.old`, for whoever is still reading it."""
@@ -101,7 +106,7 @@ def _replace_by_segment(
     data_dir: Path, records: list[Record], tails: Sequence[tuple[Path, int]], files: Files
 ) -> SegmentName:
     table = segment.table_of(records)
-    name = write_segment(data_dir, table, records[0].seq, records[-1].seq, 0, files)
+    name = write_segment(data_dir, lambda: iter([table]), records[0].seq, records[-1].seq, 0, files)
     _drop_tails(data_dir, tails, files)
     return name
 
@@ -111,18 +116,24 @@ def _drop_tails(data_dir: Path, tails: Sequence[tuple[Path, int]], files: Files)
         drop_sealed(data_dir, path, before, files)
 
 
-def write_segment(data_dir: Path, table: pa.Table, first: int, last: int, generation: int, files: Files) -> SegmentName:
-    """Write a segment, and prove by reading it back that it holds what it should."""
-    day = datetime.fromtimestamp(table["received_at"][0].cast(pa.int64()).as_py() / 1e6, UTC).date()
+def write_segment(
+    data_dir: Path, tables: Callable[[], Iterator[pa.Table]], first: int, last: int, generation: int, files: Files
+) -> SegmentName:
+    """Write a segment of tables, and prove by reading it back that it holds what it should.
+
+    `tables` is called twice, so that not all of them need to be held.
+    """
+    head = next(tables())
+    day = datetime.fromtimestamp(head["received_at"][0].cast(pa.int64()).as_py() / 1e6, UTC).date()
     path = log_folder(data_dir) / f"date={day}" / segment_name(first, last, generation)
-    files.write_whole(path, segment.write(table, first, last, log_id(data_dir, files)))
+    files.write_whole(path, segment.write(tables(), first, last, log_id(data_dir, files)))
     name = parse_segment(path)
     if name is None:
         raise LogCorrupt(f"{path.name} is not the name of a segment", place=str(path))
     files.sync_folder(log_folder(data_dir))  # Whoever made the folder may have been killed before it was durable.
     try:
         segment.check_whole(name)
-        if not pa.concat_tables(list(segment.read_rows(name, first, last))).equals(table):
+        if not _holds(name, tables()):
             raise LogCorrupt(f"{path.name} was read back otherwise than it was written", place=str(path))
     except LogCorrupt as error:  # It must not speak for records that it does not hold.
         files.quarantine(data_dir, path.name, path.read_bytes(), str(error))
@@ -131,34 +142,80 @@ def write_segment(data_dir: Path, table: pa.Table, first: int, last: int, genera
     return name
 
 
+def _holds(name: SegmentName, tables: Iterator[pa.Table]) -> bool:
+    """Tell whether a segment holds these rows in this order."""
+    group = 0
+    for table in tables:
+        following = group + segment.groups_of(table)
+        written = segment.read_rows(name, name.first, name.last, COLUMNS, range(group, following))
+        if not pa.concat_tables(list(written)).equals(table):
+            return False
+        group = following
+    return True
+
+
 def compact(
     data_dir: Path, files: Files | None = None, *, least: int = 2, watch: Watch = unwatched
 ) -> tuple[Sealed, Sealed]:
     """Seal all tails but the newest, merge small segments; return the sealed and the merged. Raises LogCorrupt, OSError.
 
     The rows of a merged segment are in order of day, event type, entity, time: so one entity's history and one day's
-    events each read little (by event type first: 1.6 % smaller). Fewer than `least` segments are merged only if no more
-    fit in.
+    events each read little (by event type first: 1.6 % smaller). What was merged is then joined: a joined segment has the
+    rows of several as blocks, one after the other, so that ten years have few footers to read, and whoever reads in order
+    of seq holds one block. Fewer than `least` segments are merged or joined only if no more fit in.
     """
     files = files or Files()
     with locked(data_dir / "log" / "MAINTENANCE", "compacting", wait=True):
         sealed = seal_tails(data_dir, files)
         retire_superseded(data_dir, files)
         _remove_old(data_dir, files)
-        groups = _groups(list_files(data_dir).slices)
-        chosen = [
-            group
-            for place, group in enumerate(groups)
-            if len(group) > 1 and (len(group) >= least or place < len(groups) - 1)
-        ]
-        merged: Sealed = []
-        done, total = 0, sum(map(_size_of, chosen))
-        for group in chosen:
-            watch("merged", done, total)
-            merged.append(_merge(data_dir, group, files))
-            done += _size_of(group)
-        watch("merged", done, total)
-    return sealed, merged
+        merged = _replace_each(
+            data_dir,
+            "merged",
+            _ready(_groups(list_files(data_dir).slices, MERGED_RECORDS), least),
+            _merged,
+            files,
+            watch,
+        )
+        slices = list_files(data_dir).slices
+        growing = _groups(slices, MERGED_RECORDS)[-1:]  # more may be merged into it
+        whole = slices[: len(slices) - sum(map(len, growing))]
+        joined = _replace_each(data_dir, "joined", _ready(_groups(whole, JOINED_RECORDS), least), _joined, files, watch)
+    return sealed, [name for name in merged if not any(_covers(one, name) for one in joined)] + joined
+
+
+def _ready(groups: list[list[Slice]], least: int) -> list[list[Slice]]:
+    """Return the groups that are to become one: no more fit into them, or they have as many as wanted."""
+    last = len(groups) - 1
+    return [group for place, group in enumerate(groups) if len(group) > 1 and (len(group) >= least or place < last)]
+
+
+def _replace_each(
+    data_dir: Path,
+    word: str,
+    groups: list[list[Slice]],
+    tables: Callable[[Sequence[Slice]], Iterator[pa.Table]],
+    files: Files,
+    watch: Watch,
+) -> Sealed:
+    """Let one segment, with what `tables` makes of a group, take the place of each."""
+    made: Sealed = []
+    done, total = 0, sum(map(_size_of, groups))
+    for group in groups:
+        watch(word, done, total)
+        generation = 1 + max(part.segment.generation for part in group)
+        name = write_segment(data_dir, partial(tables, group), group[0].first, group[-1].last, generation, files)
+        for loser in {part.segment for part in group}:
+            if _covers(name, loser):
+                retire(loser, files)
+        made.append(name)
+        done += _size_of(group)
+    watch(word, done, total)
+    return made
+
+
+def _covers(name: SegmentName, other: SegmentName) -> bool:
+    return name.first <= other.first and other.last <= name.last
 
 
 def _size_of(group: Sequence[Slice]) -> int:
@@ -166,14 +223,14 @@ def _size_of(group: Sequence[Slice]) -> int:
     return group[-1].last - group[0].first + 1
 
 
-def _groups(slices: Sequence[Slice]) -> list[list[Slice]]:
-    """Return runs of adjacent segments that can be merged into one each."""
+def _groups(slices: Sequence[Slice], most: int) -> list[list[Slice]]:
+    """Return runs of adjacent segments that have so many records at most."""
     groups: list[list[Slice]] = []
     size = 0
     for part in slices:
         count = part.last - part.first + 1
         adjacent = groups and groups[-1][-1].last + 1 == part.first
-        if adjacent and size + count <= MERGED_RECORDS:
+        if adjacent and size + count <= most:
             groups[-1].append(part)
             size += count
         else:
@@ -182,18 +239,26 @@ def _groups(slices: Sequence[Slice]) -> list[list[Slice]]:
     return groups
 
 
-def _merge(data_dir: Path, group: Sequence[Slice], files: Files) -> SegmentName:
-    rows = pa.concat_tables([table for part in group for table in read_slice(part, part.first, part.last)])
+def _merged(group: Sequence[Slice]) -> Iterator[pa.Table]:
+    """Yield the rows of segments in one order."""
+    yield _ordered(pa.concat_tables([table for part in group for table in read_slice(part, part.first, part.last)]))
+
+
+def _joined(group: Sequence[Slice]) -> Iterator[pa.Table]:
+    """Yield the rows of segments block by block, each as it is."""
+    for part in group:
+        if part.segment.generation == 0:
+            yield from _merged([part])
+            continue
+        for groups in segment.blocks(part.segment, part.first, part.last):
+            yield pa.concat_tables(list(segment.read_rows(part.segment, part.first, part.last, COLUMNS, groups)))
+
+
+def _ordered(rows: pa.Table) -> pa.Table:
+    """Return rows in the order of questions."""
     day = pc.floor_temporal(rows["time"], unit="day")
-    rows = rows.append_column("day", day).sort_by(
-        [(name, "ascending") for name in ("day", "event_type", "entity_id", "time", "seq")]
-    )
-    generation = 1 + max(part.segment.generation for part in group)
-    name = write_segment(data_dir, rows.drop_columns(["day"]), group[0].first, group[-1].last, generation, files)
-    for loser in {part.segment for part in group}:
-        if name.first <= loser.first and loser.last <= name.last:
-            retire(loser, files)
-    return name
+    keys = [(name, "ascending") for name in ("day", "event_type", "entity_id", "time", "seq")]
+    return rows.append_column("day", day).sort_by(keys).drop_columns(["day"])
 
 
 def retire(loser: SegmentName, files: Files) -> None:
@@ -227,7 +292,7 @@ def position(data_dir: Path) -> int:
 
 
 def _segments(data_dir: Path) -> list[SegmentName]:
-    return [name for path in log_folder(data_dir).glob("date=*/*.parquet") if (name := parse_segment(path))]
+    return segments_in(log_folder(data_dir))
 
 
 def main(arguments: Sequence[str]) -> int:

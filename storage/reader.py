@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LogCorrupt
-from .log import log_folder, refuse_newer, tails_in
-from .manifest import SegmentName, Slice, holes, parse_segment, resolve
+from .log import log_folder, refuse_newer, segments_in, tails_in
+from .manifest import SegmentName, Slice, holes, resolve
 from .mark import readable_before
 from .record import COLUMNS, Record
 from .tail import TailCursor
@@ -28,6 +28,7 @@ __all__ = [
     "LogReader",
     "columns_of",
     "list_files",
+    "lists_of",
     "read_everything",
     "read_slice",
     "records_of",
@@ -87,7 +88,7 @@ def list_files(data_dir: Path) -> LogFiles:
 
 def _list_once(folder: Path) -> LogFiles:
     tails = tails_in(folder)
-    names = [name for path in folder.glob("date=*/*.parquet") if (name := parse_segment(path))]
+    names = segments_in(folder)
     slices = _without_invalid(resolve(names, _is_valid), tails[0][0]) if tails else resolve(names, _is_valid)
     start = slices[0].first if slices else 1
     sealed = slices[-1].last if slices else 0
@@ -150,6 +151,12 @@ def times_of(table: pa.Table) -> Iterator[tuple[str, int]]:
 def records_of(table: pa.Table) -> list[Record]:
     """Return the rows of a table of the log's columns as records."""
     return list(map(Record, *columns_of(table)))
+
+
+def lists_of(table: pa.Table) -> Iterator[list[Record]]:
+    """Yield the rows of a table as records, in lists of up to 10,000: as objects they take more room than in the table."""
+    for start in range(0, table.num_rows, _ROWS):
+        yield records_of(table.slice(start, _ROWS))
 
 
 class LogReader:
@@ -219,7 +226,7 @@ class LogReader:
             if part.first <= self.next_seq <= part.last:
                 last = part.last if before is None else min(part.last, before - 1)
                 for table in read_slice(part, self.next_seq, last):
-                    yield from _in_lists(records_of(table))
+                    yield from lists_of(table)
                 return
         for tail in files.tails:
             if tail.first <= self.next_seq and (tail.before is None or self.next_seq < tail.before):
@@ -252,13 +259,16 @@ def read_slice(part: Slice, first: int, last: int, columns: Sequence[str] = COLU
 
     from . import segment
 
-    tables = segment.read_rows(part.segment, max(first, part.first), min(last, part.last), columns)
+    wanted = max(first, part.first), min(last, part.last)
     if part.segment.generation == 0:
-        yield from (table for table in tables if table.num_rows)
-    else:
-        whole = pa.concat_tables(list(tables)).sort_by("seq")
-        if whole.num_rows:
-            yield whole
+        yield from (table for table in segment.read_rows(part.segment, *wanted, columns) if table.num_rows)
+        return
+    for groups in segment.blocks(part.segment, *wanted):
+        tables = list(segment.read_rows(part.segment, *wanted, columns, groups))
+        block = pa.concat_tables(tables).sort_by("seq")
+        del tables  # they would double what is held
+        if block.num_rows:
+            yield block
 
 
 def read_everything(data_dir: Path) -> Iterator[list[Record]]:

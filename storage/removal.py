@@ -10,7 +10,7 @@ blank rows; the log says last what has gone. Whoever is killed in between does i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,14 +177,14 @@ def _forget_superseded(path: Path, mask: Callable[[pa.Table], pa.ChunkedArray], 
         files.remove(path)
         return
     try:
-        table = _columns(name, COLUMNS)
+        if not pc.any(mask(_columns(name, ("entity_id", "time")))).as_py():
+            return
+        blanked = (_blanked(table, mask(table), "forgotten") for table in segment.row_groups(name))
+        content = segment.write(blanked, name.first, name.last, log)
     except Exception:  # whatever is wrong with it: it speaks for nothing, and may hold what is to be forgotten
         files.remove(path)
         return
-    found = mask(table)
-    if pc.any(found).as_py():
-        blanked = _blanked(table, found, "forgotten")
-        files.write_whole(path, segment.write(blanked, name.first, name.last, log))
+    files.write_whole(path, content)
 
 
 class _Cutoffs:
@@ -278,8 +278,10 @@ def _blank_segment(
     data_dir: Path, name: SegmentName, mask: Callable[[pa.Table], pa.ChunkedArray], reason: str, files: Files
 ) -> SegmentName:
     """Write a segment's next generation, in which the rows that the mask names are blank."""
-    table = _columns(name, COLUMNS)
-    rows = _blanked(table, mask(table), reason)
+
+    def rows() -> Iterator[pa.Table]:
+        return (_blanked(table, mask(table), reason) for table in segment.row_groups(name))
+
     return write_segment(data_dir, rows, name.first, name.last, name.generation + 1, files)
 
 

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -37,7 +38,10 @@ __all__ = [
     "check_content",
     "is_foreign",
     "is_valid",
+    "blocks",
+    "groups_of",
     "read_rows",
+    "row_groups",
 ]
 
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
@@ -60,6 +64,7 @@ SCHEMA = pa.schema(
 )
 
 ROW_GROUP = 50_000
+"""About so many rows are in a row group."""
 _ROWS_AT_ONCE = 10_000
 
 _NO_DIGEST = b"0" * 64
@@ -73,8 +78,16 @@ def table_of(records: Sequence[Record]) -> pa.Table:
     )
 
 
-def write(table: pa.Table, first: int, last: int, log: str) -> bytes:
-    """Return the bytes of a segment of the log with this ID, with these rows in the order in which they are given."""
+def groups_of(table: pa.Table) -> int:
+    """Return into how many row groups of like size a table is written."""
+    return max(1, round(int(table.num_rows) / ROW_GROUP))
+
+
+def write(tables: Iterable[pa.Table], first: int, last: int, log: str) -> bytearray:
+    """Return the bytes of a segment of the log with this ID, with these rows in the order in which they are given.
+
+    No row group holds rows of two tables.
+    """
     sink = io.BytesIO()
     writer = pq.ParquetWriter(
         sink,
@@ -91,7 +104,8 @@ def write(table: pa.Table, first: int, last: int, log: str) -> bytes:
         write_page_checksum=True,
         store_schema=False,
     )
-    writer.write_table(table, row_group_size=ROW_GROUP)
+    for table in tables:
+        writer.write_table(table, row_group_size=math.ceil(table.num_rows / groups_of(table)))
     writer.add_key_value_metadata(
         {
             "homeiq.format": str(FORMAT_VERSION),
@@ -102,14 +116,22 @@ def write(table: pa.Table, first: int, last: int, log: str) -> bytes:
         }
     )
     writer.close()
-    content = sink.getvalue()
-    return _with_digest(content, _NO_DIGEST, hashlib.sha256(content).hexdigest().encode())
+    content = bytearray(sink.getbuffer())
+    place = content.rindex(_NO_DIGEST)  # the last is that in the footer's keys
+    content[place : place + len(_NO_DIGEST)] = _digest(content, _NO_DIGEST)
+    return content
 
 
-def _with_digest(content: bytes, old: bytes, new: bytes) -> bytes:
-    """Return the file's bytes with `new` where `old` stands last, which is in the footer's keys."""
-    before, _, after = content.rpartition(old)
-    return before + new + after
+def _digest(content: bytes | bytearray, said: bytes) -> bytes:
+    """Return the digest of a file's bytes, `_NO_DIGEST` being in the place of what they say; b"" if they don't say it."""
+    place = content.rfind(said) if said else -1
+    if place < 0:
+        return b""
+    view = memoryview(content)
+    digest = hashlib.sha256(view[:place])
+    digest.update(_NO_DIGEST)
+    digest.update(view[place + len(said) :])
+    return digest.hexdigest().encode()
 
 
 def open_segment(path: Path) -> pq.ParquetFile:
@@ -149,9 +171,8 @@ def check_footer(name: SegmentName) -> pq.ParquetFile:
 def check_whole(name: SegmentName) -> None:
     """Prove a segment valid by its footer, its digest and its seq; raises LogCorrupt or FileNotFoundError."""
     with check_footer(name) as file:
-        digest = file.metadata.metadata.get(b"homeiq.digest", b"")
-        covered = _with_digest(name.path.read_bytes(), digest, _NO_DIGEST) if digest else b""
-        if hashlib.sha256(covered).hexdigest().encode() != digest:
+        said = file.metadata.metadata.get(b"homeiq.digest", b"")
+        if not said or _digest(name.path.read_bytes(), said) != said:
             raise LogCorrupt(f"{name.path.name} has changed since it was written", place=str(name.path))
         try:
             numbers = file.read(columns=["seq"])["seq"]
@@ -194,9 +215,8 @@ def check_content(name: SegmentName, content: bytes) -> None:
     if version > FORMAT_VERSION:
         raise too_new(version, str(name.path))
     digest = said.get(b"homeiq.digest", b"")
-    covered = _with_digest(content, digest, _NO_DIGEST) if digest else b""
     expected = (name.first, name.last, name.last - name.first + 1)
-    if named != expected or hashlib.sha256(covered).hexdigest().encode() != digest:
+    if named != expected or not digest or _digest(content, digest) != digest:
         raise LogCorrupt(f"{name.path.name} has changed since it was written")
 
 
@@ -222,3 +242,35 @@ def read_rows(
             if first > name.first or last < name.last:
                 table = table.filter((pc.field("seq") >= first) & (pc.field("seq") <= last))
             yield table.select(list(columns))
+
+
+def row_groups(name: SegmentName, columns: Sequence[str] = COLUMNS) -> Iterator[pa.Table]:
+    """Yield the rows of each row group as one table, in the file's own order; raises as `read_rows`."""
+    with check_footer(name) as file:
+        count = file.num_row_groups
+    for group in range(count):
+        yield pa.concat_tables(list(read_rows(name, name.first, name.last, columns, [group])))
+
+
+def blocks(name: SegmentName, first: int, last: int) -> list[list[int]]:
+    """Return the row groups that hold any of `first` … `last`, in order of seq.
+
+    Those whose ranges of seq overlap are in one list: the rows of such a block are in an order of their own, which is that
+    of questions. Raises FileNotFoundError, LogCorrupt.
+    """
+    place = COLUMNS.index("seq")
+    with check_footer(name) as file:
+        found = [file.metadata.row_group(group).column(place).statistics for group in range(file.num_row_groups)]
+    spans = [
+        (said.min, said.max, group) if said is not None and said.has_min_max else (name.first, name.last, group)
+        for group, said in enumerate(found)
+    ]
+    made: list[list[int]] = []
+    reach = 0
+    for low, high, group in sorted(span for span in spans if span[0] <= last and span[1] >= first):
+        if made and low <= reach:
+            made[-1].append(group)
+        else:
+            made.append([group])
+        reach = max(reach, high)
+    return [sorted(groups) for groups in made]

@@ -10,15 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyarrow as pa
-
 from ..errors import LogCorrupt, LogError
 from . import segment
 from .agreement import disagreement, is_blank
 from .log import log_folder, require_log
 from .manifest import SegmentName, Slice, parse_segment, parse_tail
 from .mark import mark_of
-from .reader import LogFiles, TailPart, list_files, read_slice, records_of
+from .reader import LogFiles, TailPart, list_files, lists_of, read_slice, records_of
 from .record import EXPIRED, Record, decode
 from .tail import lines_of
 from .vanished import vanished_of
@@ -154,7 +152,8 @@ class _Proof:
                 self._find("foreign", first, part.last, path.name, _OF_ANOTHER)
             disagreeing: list[tuple[int, str]] = []
             for table in read_slice(part, first, part.last):
-                self._take(records_of(table), disagreeing)
+                for records in lists_of(table):
+                    self._take(records, disagreeing)
         except LogCorrupt as error:
             self._find("damaged", first, part.last, path.name, f"are not to be trusted: {error}")
         else:
@@ -217,18 +216,26 @@ class _Proof:
             if segment.is_foreign(name):
                 self._find("foreign", 0, 0, name.path.name, "speaks for no record: it was written for another log")
                 return
-            mine = pa.concat_tables(list(segment.read_rows(name, name.first, name.last, ("seq", "raw"))))
-            texts = dict(zip(mine["seq"].to_pylist(), mine["raw"].to_pylist(), strict=True))
-            for part in slices:
-                if part.first <= name.last and name.first <= part.last:
-                    for table in read_slice(part, max(part.first, name.first), min(part.last, name.last)):
-                        for record in records_of(table):
-                            if not is_blank(record) and texts.get(record.seq) != record.raw:
-                                message = f"has another text in {part.segment.path.name}, which speaks for it"
-                                self._find("conflict", record.seq, record.seq, name.path.name, message)
-                                return
+            for mine in read_slice(Slice(name, name.first, name.last), name.first, name.last, ("seq", "raw")):
+                texts = dict(zip(mine["seq"].to_pylist(), mine["raw"].to_pylist(), strict=True))
+                if self._differs(name, texts, slices):
+                    return
         except LogCorrupt as error:
             self._find("foreign", 0, 0, name.path.name, f"speaks for no record: {error}")
+
+    def _differs(self, name: SegmentName, texts: dict[int, str], slices: list[Slice]) -> bool:
+        """Say which of these texts is another one in the segment that speaks for it, if there is one."""
+        first, last = min(texts), max(texts)
+        for part in slices:
+            if part.first > last or first > part.last:
+                continue
+            for table in read_slice(part, first, last):
+                for record in records_of(table):
+                    if not is_blank(record) and texts.get(record.seq) != record.raw:
+                        message = f"has another text in {part.segment.path.name}, which speaks for it"
+                        self._find("conflict", record.seq, record.seq, name.path.name, message)
+                        return True
+        return False
 
 
 _OF_ANOTHER = "were written for another log; if this folder is a copy of that one, copy its log/ID too"

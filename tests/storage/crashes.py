@@ -16,7 +16,7 @@ from homeiq.storage.log import EventLog, tails_in
 from homeiq.storage.maintenance import compact, seal
 from homeiq.storage.removal import forget
 
-from .disks import Halt, ShadowedFiles, SteppedFiles, events
+from .disks import Halt, ShadowedFiles, SteppedFiles, events, small_segments
 
 __all__ = ["SCENARIOS", "Disk", "Scenario"]
 
@@ -116,11 +116,29 @@ def _forget(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
     forget(data_dir, lambda name: name == "sensor.number_0", None, None, files)
 
 
+def _join(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
+    with small_segments():
+        compact(data_dir, files)
+
+
+def _much_sealed(data_dir: Path, files: Files) -> None:
+    _sealed(data_dir, files)
+    _sealed(data_dir, files)
+
+
+def _joined(data_dir: Path, files: Files) -> None:
+    _much_sealed(data_dir, files)
+    with small_segments():
+        compact(data_dir, files)
+
+
 SCENARIOS = {
     "append": Scenario(_nothing, _append),
     "append after a crash": Scenario(_damaged, _append, frozenset({2}), 8),
     "seal": Scenario(_tails, _seal, there=12),
     "compact": Scenario(_sealed, _compact, there=24),
+    "join": Scenario(_much_sealed, _join, there=48),
+    "forget what was joined": Scenario(_joined, _forget, there=48, going=lambda seq: seq % 3 == 0),
     "forget": Scenario(_sealed, _forget, there=24, going=lambda seq: seq % 3 == 0),
     "quarantine": Scenario(_damaged, _open, frozenset({2}), 8),
 }

@@ -2,10 +2,13 @@
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+import pytest
+from homeiq.storage import maintenance, segment
 from homeiq.storage.files import Files
 from homeiq.storage.log import EventLog
 from homeiq.storage.maintenance import compact, seal
@@ -22,6 +25,7 @@ __all__ = [
     "events",
     "operate",
     "contents",
+    "small_segments",
 ]
 
 
@@ -228,6 +232,16 @@ def operate(log: EventLog, operation: str, place: int) -> EventLog:
             log.close()
             return EventLog(log.data_dir, rotate_records=5, files=FastFiles())
     return log
+
+
+@contextmanager
+def small_segments() -> Iterator[None]:
+    """Let compaction merge sixteen records and join forty, and a row group hold five rows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(maintenance, "MERGED_RECORDS", 16)
+        patch.setattr(maintenance, "JOINED_RECORDS", 40)
+        patch.setattr(segment, "ROW_GROUP", 5)
+        yield
 
 
 def contents(data_dir: Path) -> list[Record]:

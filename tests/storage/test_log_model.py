@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from .crashes import Disk
-from .disks import Halt, contents, event
+from .disks import Halt, contents, event, small_segments
 
 
 class LogMachine(RuleBasedStateMachine):
@@ -25,11 +25,13 @@ class LogMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._patch = pytest.MonkeyPatch()
+        self._small = small_segments()
         self._boots = 0
         self._events = 0
 
     @initialize()
     def begin(self) -> None:
+        self._small.__enter__()
         self.folder = tempfile.TemporaryDirectory()
         self.root = Path(self.folder.name) / "0"
         self.root.mkdir()
@@ -129,6 +131,7 @@ class LogMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self._patch.undo()
+        self._small.__exit__(None, None, None)
         if hasattr(self, "root"):
             self.log._closing.close()
             self.disk.close_all()

@@ -12,8 +12,9 @@ from homeiq.storage import maintenance, segment
 from homeiq.storage.files import LockHeld, locked
 from homeiq.storage.log import EventLog, tails_in
 from homeiq.storage.maintenance import compact, main, position, seal
-from homeiq.storage.manifest import SegmentName, parse_segment
-from homeiq.storage.reader import LogReader, list_files
+from homeiq.storage.manifest import SegmentName, Slice, parse_segment
+from homeiq.storage.reader import LogReader, list_files, read_slice
+from homeiq.storage.verify import verify
 from homeiq.storage.view import LogView
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -105,9 +106,12 @@ def test_a_written_segment_that_reads_otherwise_never_speaks(folder: Path, monke
     last = fill(folder, 3)
     real = segment.write
 
-    def wrong(table: pa.Table, *named: object) -> bytes:
-        raw = pa.array(["wrong"] * table.num_rows)
-        return real(table.set_column(table.column_names.index("raw"), segment.SCHEMA.field("raw"), raw), *named)
+    def wrong(tables: Iterator[pa.Table], *named: object) -> bytearray:
+        def changed(table: pa.Table) -> pa.Table:
+            raw = pa.array(["wrong"] * table.num_rows)
+            return table.set_column(table.column_names.index("raw"), segment.SCHEMA.field("raw"), raw)
+
+        return real(map(changed, tables), *named)
 
     for write in (wrong, lambda *arguments: real(*arguments)[:-9]):
         monkeypatch.setattr(segment, "write", write)
@@ -199,6 +203,7 @@ def test_any_mixture_of_seals_and_compactions_keeps_the_log(groups: list[int], c
 
 def test_merging_is_bounded_and_then_rests(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance, "MERGED_RECORDS", 25)
+    monkeypatch.setattr(maintenance, "JOINED_RECORDS", 25)
     for _ in range(6):
         fill(folder, 2)
         EventLog(folder, files=FastFiles()).close()
@@ -211,6 +216,57 @@ def test_merging_is_bounded_and_then_rests(folder: Path, monkeypatch: pytest.Mon
     ]
     assert compact(folder, FastFiles()) == ([], [])
     seen_from_everywhere(folder, 60)
+
+
+def seals(data_dir: Path, number: int) -> int:
+    """Record and seal ten records so often; return the last seq."""
+    for _ in range(number):
+        fill(data_dir, 2)
+        EventLog(data_dir, files=FastFiles()).close()
+        seal(data_dir, FastFiles())
+    return segments(data_dir)[-1].last
+
+
+def names(data_dir: Path) -> list[tuple[int, int, int]]:
+    return [(name.first, name.last, name.generation) for name in segments(data_dir)]
+
+
+def test_what_was_merged_is_joined_as_blocks_that_are_read_one_by_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "MERGED_RECORDS", 25)
+    monkeypatch.setattr(maintenance, "JOINED_RECORDS", 85)
+    monkeypatch.setattr(segment, "ROW_GROUP", 6)
+    last = seals(folder, 13)
+    _, made = compact(folder, FastFiles())
+    assert names(folder) == [(1, 80, 2), (81, 120, 2), (121, 130, 0)]
+    assert [(name.first, name.last) for name in made] == [(1, 80), (81, 120)]
+    assert compact(folder, FastFiles()) == ([], [])
+    seen_from_everywhere(folder, last)
+    joined = segments(folder)[0]
+    assert [len(groups) for groups in segment.blocks(joined, 1, 80)] == [3, 3, 3, 3]
+    assert [len(groups) for groups in segment.blocks(joined, 21, 40)] == [3]
+    assert [table.num_rows for table in read_slice(Slice(joined, 15, 70), 15, 70)] == [6, 20, 20, 10]
+    for block in segment.blocks(joined, 1, 80):
+        rows = pa.concat_tables(list(segment.read_rows(joined, 1, 80, row_groups=block))).to_pylist()
+        keys = [(row["time"].date(), row["entity_id"], row["time"]) for row in rows]
+        assert keys == sorted(keys)
+    assert verify(folder).findings == []
+
+
+def test_in_the_background_what_grows_waits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each record is written three times: sealed, merged, joined."""
+    monkeypatch.setattr(maintenance, "MERGED_RECORDS", 20)
+    monkeypatch.setattr(maintenance, "JOINED_RECORDS", 100)
+    written = 0
+    for _ in range(40):
+        last = seals(folder, 1)
+        before = set(segments(folder))
+        compact(folder, FastFiles(), least=8)
+        written += sum(name.last - name.first + 1 for name in set(segments(folder)) - before)
+    seen_from_everywhere(folder, last)
+    assert len(segments(folder)) < 12
+    assert written <= 2 * last
 
 
 def test_merged_rows_are_in_order_of_day_entity_time(folder: Path) -> None:

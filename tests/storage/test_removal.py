@@ -16,7 +16,7 @@ from homeiq.storage.removal import Removed, Rules, expire, forget
 from homeiq.storage.verify import verify
 from homeiq.storage.view import LogView
 
-from .disks import FastFiles, Halt, SteppedFiles
+from .disks import FastFiles, Halt, SteppedFiles, small_segments
 
 START = 20_000 * DAY
 """The beginning of a UTC day."""
@@ -90,6 +90,27 @@ def bytes_on_disk(data_dir: Path) -> bytes:
             for table in segment.read_rows(name, name.first, name.last):
                 found += repr(table.to_pylist()).encode()
     return found
+
+
+def test_in_a_joined_segment_rows_stay_in_their_blocks(folder: Path) -> None:
+    events = recorded(folder, 30)
+    with small_segments():
+        compact(folder, FastFiles())
+    (before, *_) = list_files(folder).slices
+    blocks = segment.blocks(before.segment, before.first, before.last)
+    assert len(blocks) > 1
+    done = expire(folder, Rules(ages={"call_service": 3 * DAY}), START + 29 * DAY + 5, noting(folder), FastFiles())
+    records = everything(folder)[: len(events)]
+    expected = [
+        '{"reason":"expired"}' if event.event_type == "call_service" and event.time < START + 26 * DAY else event.raw
+        for event in events
+    ]
+    assert [record.raw for record in records] == expected
+    assert done.records == expected.count('{"reason":"expired"}') == 26
+    (after, *_) = list_files(folder).slices
+    assert after.segment.generation == before.segment.generation + 1
+    assert segment.blocks(after.segment, after.first, after.last) == blocks
+    assert verify(folder).findings == []
 
 
 def test_an_expired_record_becomes_a_blank_row(folder: Path) -> None:

@@ -29,7 +29,7 @@ def records(how_many: int, first: int = 1) -> list[Record]:
 def written(folder: Path, rows: list[Record], generation: int = 0) -> SegmentName:
     first, last = rows[0].seq, rows[-1].seq
     path = folder / segment_name(first, last, generation)
-    path.write_bytes(segment.write(segment.table_of(rows), first, last, ""))
+    path.write_bytes(segment.write([segment.table_of(rows)], first, last, ""))
     name = parse_segment(path)
     assert name is not None
     return name
@@ -94,7 +94,7 @@ def test_right_digest_and_wrong_numbers_are_invalid(folder: Path) -> None:
     rows = records(3)
     rows[1].seq = 3
     path = folder / segment_name(1, 3, 5)
-    path.write_bytes(segment.write(segment.table_of(rows), 1, 3, ""))
+    path.write_bytes(segment.write([segment.table_of(rows)], 1, 3, ""))
     with pytest.raises(LogCorrupt, match="does not hold the records"):
         segment.check_whole(SegmentName(1, 3, 5, path))
 

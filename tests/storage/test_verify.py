@@ -126,7 +126,7 @@ def test_a_stray_wide_segment_does_not_win(log: Path, content: str) -> None:
 def test_a_superseded_segment_with_another_text_is_a_conflict(log: Path) -> None:
     one = segments(log)[0]
     rows = [Record(seq, *(getattr(event(seq + 500), name) for name in Record.__slots__[1:])) for seq in range(1, 11)]
-    one.path.with_name(segment_name(1, 10, 1)).write_bytes(segment.write(segment.table_of(rows), 1, 10, ""))
+    one.path.with_name(segment_name(1, 10, 1)).write_bytes(segment.write([segment.table_of(rows)], 1, 10, ""))
     assert found(log) == [("conflict", 1, 1)]
 
 
@@ -134,7 +134,7 @@ def test_a_segment_of_another_log_does_not_win(log: Path) -> None:
     one = segments(log)[0]
     rows = [Record(seq, *(getattr(event(seq + 500), name) for name in Record.__slots__[1:])) for seq in range(1, 31)]
     stray = one.path.with_name(segment_name(1, 30, 9))
-    stray.write_bytes(segment.write(segment.table_of(rows), 1, 30, "another"))
+    stray.write_bytes(segment.write([segment.table_of(rows)], 1, 30, "another"))
     assert [record.raw for record in contents(log)] == [one.raw for one in events(1, 40)]
     assert found(log) == [("foreign", 0, 0)]
     compact(log, FastFiles())
