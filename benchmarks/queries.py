@@ -46,7 +46,7 @@ FROM (
         FROM range({first}, {last} + 1) AS numbers(seq)
     )
 )
-ORDER BY time_bucket(INTERVAL 1 DAY, time), entity_id, time
+ORDER BY time_bucket(INTERVAL 1 MONTH, time), entity_id, time
 """
 """One segment's records, in the order in which compaction leaves them."""
 

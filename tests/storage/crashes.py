@@ -117,18 +117,13 @@ def _forget(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
 
 
 def _join(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
-    with small_segments():
+    with small_segments(8, 16):
         compact(data_dir, files)
 
 
-def _much_sealed(data_dir: Path, files: Files) -> None:
-    _sealed(data_dir, files)
-    _sealed(data_dir, files)
-
-
 def _joined(data_dir: Path, files: Files) -> None:
-    _much_sealed(data_dir, files)
-    with small_segments():
+    _sealed(data_dir, files)
+    with small_segments(8, 16):
         compact(data_dir, files)
 
 
@@ -137,8 +132,8 @@ SCENARIOS = {
     "append after a crash": Scenario(_damaged, _append, frozenset({2}), 8),
     "seal": Scenario(_tails, _seal, there=12),
     "compact": Scenario(_sealed, _compact, there=24),
-    "join": Scenario(_much_sealed, _join, there=48),
-    "forget what was joined": Scenario(_joined, _forget, there=48, going=lambda seq: seq % 3 == 0),
+    "join": Scenario(_sealed, _join, there=24),
+    "forget what was joined": Scenario(_joined, _forget, there=24, going=lambda seq: seq % 3 == 0),
     "forget": Scenario(_sealed, _forget, there=24, going=lambda seq: seq % 3 == 0),
     "quarantine": Scenario(_damaged, _open, frozenset({2}), 8),
 }

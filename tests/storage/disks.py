@@ -235,11 +235,11 @@ def operate(log: EventLog, operation: str, place: int) -> EventLog:
 
 
 @contextmanager
-def small_segments() -> Iterator[None]:
-    """Let compaction merge sixteen records and join forty, and a row group hold five rows."""
+def small_segments(merged: int = 16, joined: int = 40) -> Iterator[None]:
+    """Let compaction merge and join so few records, and a row group hold five rows."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(maintenance, "MERGED_RECORDS", 16)
-        patch.setattr(maintenance, "JOINED_RECORDS", 40)
+        patch.setattr(maintenance, "MERGED_RECORDS", merged)
+        patch.setattr(maintenance, "JOINED_RECORDS", joined)
         patch.setattr(segment, "ROW_GROUP", 5)
         yield
 
