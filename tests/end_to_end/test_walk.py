@@ -131,7 +131,7 @@ class Walk:
             "",
             "![homeiq status](images/status.png)",
         ]
-        path.write_text("\n".join([*head, *self.lines, ""]), encoding="utf-8")
+        path.write_text("\n".join([*head, *self.lines, "", *_GUESSED, ""]), encoding="utf-8")
 
     def photograph(self, page: Page, folder: Path) -> None:
         """Make pictures of what the terminal showed."""
@@ -146,6 +146,19 @@ class Walk:
             page.size(800, 40 + 20 * len(said.splitlines()))
             page.open(file.as_uri())
             page.screenshot(folder / f"{name}.png")
+
+
+_GUESSED = (
+    "## What had to be guessed",
+    "Walking it first, five things had to be guessed, and do not any more:",
+    "",
+    "1. Nothing said that a unit was wrong: the doctor did not look. It does, and proposes the rule.",
+    "2. `homeiq init` was connected to `InfluxDB unknown`: a server that was built by hand does not know its version.",
+    "3. `homeiq gaps` said `no` of gaps that nothing can close, as those of the recorder itself: it says `-`.",
+    "4. `1 events gave 1 points`, `1 segments and 1 tails`: whether that was meant as one.",
+    "5. A Yes just after a start, while the gap was still open: it is closed some seconds later, and until it is",
+    "   `homeiq gaps` says how far.",
+)
 
 
 def _in_place(name: str, found: re.Match[str]) -> str:
