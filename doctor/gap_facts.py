@@ -58,19 +58,23 @@ def all_gaps(case: Case) -> list[Gap]:
 
 
 def unclosed(case: Case) -> list[Gap]:
-    """Return the gaps that have ended and are not closed yet: what the recorder's memory has, and what came since."""
+    """Return the gaps that have ended and are not closed yet: what the recorder's memory has, and what came since.
+
+    A young log, of which the recorder has not written its memory down yet, says it itself.
+    """
     rows = _memory(case.data_dir, "SELECT what, (SELECT max(seq) FROM reach) FROM listening")
     facts = case.log()
-    if not rows or facts is None:
+    if facts is None or (not rows and facts.looked_at != facts.end):
         return []
-    try:
-        said = orjson.loads(rows[0][0])
-        listened = Listened.restored(said)
-        sources = set(said["waiting"])
-    except (ValueError, KeyError, TypeError):
-        return []
+    listened, sources, reach = Listened(), set[str](), 0
+    if rows:
+        try:
+            said = orjson.loads(rows[0][0])
+            listened, sources, reach = Listened.restored(said), set(said["waiting"]), rows[0][1] or 0
+        except (ValueError, KeyError, TypeError):
+            return []
     for record in facts.own:
-        if record.seq > (rows[0][1] or 0):
+        if record.seq > reach:
             listened.learn(record)
             sources.add(record.source)
     return [gap for source in sorted(sources) for gap in listened.waiting(source)]

@@ -123,12 +123,14 @@ def test_what_the_log_says_of_a_source_where_no_recorder_runs(tmp_path: Path) ->
     )
 
 
-def test_gaps_that_wait_to_be_closed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("remembered", [True, False])
+def test_gaps_that_wait_to_be_closed(tmp_path: Path, remembered: bool) -> None:
     gap = {"gap_since": START, "gap_seconds": 90.0, "gap_reason": "unreachable"}
     with EventLog(tmp_path) as log:
         log.append([housekeeping_event(START + 90 * SECOND, "home_assistant", "connected", **gap)])
         log.append(list(days(1, 10)))
-    latest.main(tmp_path)
+    if remembered:
+        latest.main(tmp_path)
     found = by_code(sources.check(case_of(tmp_path)))["gaps-not-closed"]
     assert (
         found.sentence

@@ -150,14 +150,14 @@ class Walk:
 
 _GUESSED = (
     "## What had to be guessed",
-    "Walking it first, five things had to be guessed. Four are mended, the last is left:",
+    "Walking it first, five things had to be guessed, and do not any more:",
     "",
     "1. Nothing said that a unit was wrong: the doctor did not look. It does, and proposes the rule.",
     "2. `homeiq init` was connected to `InfluxDB unknown`: a server that was built by hand does not know its version.",
     "3. `homeiq gaps` said `no` of gaps that nothing can close, as those of the recorder itself: it says `-`.",
     "4. `1 events gave 1 points`, `1 segments and 1 tails`: whether that was meant as one.",
-    "5. The doctor says Yes just after a start, while a short gap is still open: it is closed some seconds later; until",
-    "   then `homeiq gaps` says how far.",
+    "5. The doctor said Yes, and no word of the gap, while it was still open, until the recorder had written down for the",
+    "   first time what it remembers: it says so.",
 )
 
 
