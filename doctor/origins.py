@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import urllib3
 
-from ..clock import DAY
+from ..clock import DAY, SECOND, from_iso
 from ..errors import HomeiqError
 from ..replayer.targets.influxdb_http import InfluxDBRequests
 from ..replayer.targets.influxql import FIRST_TIME, LAST_TIME, counts
@@ -24,6 +24,8 @@ _QUESTION_SECONDS: Final = 2.5
 """A count looks at all points of a measurement: it may take four times as long; see InfluxDBRequests."""
 
 _FULL_SECONDS: Final = 150.0
+
+_FIRST_SECONDS: Final = 30.0
 
 
 @dataclass(slots=True)
@@ -79,7 +81,14 @@ def _events(case: Case, facts: LogFacts) -> list[Finding]:
         return [Finding("events-come", "good", f"{count(facts.last_day, 'event')} came in the last 24 h")]
     last = max(facts.last_event.values(), default=None)
     since = f"since {moment(last)}" if last else f"in the last {DAYS} days"
-    return [Finding("no-events", "wrong", f"no event came {since}", ("homeiq status", "homeiq gaps --since 7d"))]
+    words, remedy = f"no event came {since}", ("homeiq status", "homeiq gaps --since 7d")
+    sources = (case.recorder() or {}).get("sources", ())
+    heard = [from_iso(source["since"]) for source in sources if source["connected"] and source["since"]]
+    if any(
+        0 <= case.now - start < _FIRST_SECONDS * SECOND for start in heard
+    ):  # what it says first may not be durable yet
+        return [Finding("no-events", "attention", f"{words}; the recorder has only just connected", ("homeiq doctor",))]
+    return [Finding("no-events", "wrong", words, remedy)]
 
 
 def _table(case: Case, facts: LogFacts) -> Table:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from homeiq.clock import DAY, ManualClock
+from homeiq.clock import DAY, SECOND, ManualClock, to_iso
 from homeiq.doctor import origins
 from homeiq.doctor.case import Case
 from homeiq.doctor.finding import Finding
@@ -11,6 +11,7 @@ from homeiq.replayer.replay import replay
 from homeiq.settings import Settings
 
 from doctor.looking import QUICK, writing_to
+from doctor.recorders import recorder_saying, source, status
 from end_to_end.logs import START, days, write_log
 from servers.influxdb import InfluxDBServer
 from servers.influxdb2 import InfluxDB2
@@ -40,6 +41,15 @@ def test_a_day_without_an_event(tmp_path: Path) -> None:
     found, _, _ = look(Settings(data_dir=tmp_path), NOW + 2 * DAY)
     assert found["no-events"].severity == "wrong"
     assert "since 2026-11-20 00:00:00Z" in found["no-events"].sentence
+
+
+@pytest.mark.parametrize(("seconds", "severity"), [(5, "attention"), (40, "wrong")])
+def test_a_recorder_that_has_only_just_connected(tmp_path: Path, seconds: int, severity: str) -> None:
+    write_log(tmp_path, days(1, 30))
+    now = NOW + 10 * DAY
+    with recorder_saying(tmp_path, status(source(since=to_iso(now - seconds * SECOND)))):
+        found, _, _ = look(Settings(data_dir=tmp_path), now)
+    assert found["no-events"].severity == severity
 
 
 def test_points_of_another_system(influxdb: InfluxDBServer, influx_database: str, tmp_path: Path) -> None:
