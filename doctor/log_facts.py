@@ -27,7 +27,7 @@ from ..storage.reader import LogFiles, list_files, records_of
 from ..storage.record import BLANKS, COLUMNS, HOUSEKEEPING, Record
 from ..storage.tail import read_tail
 
-__all__ = ["DAYS", "STATES", "LogFacts", "look_at", "says_a_number"]
+__all__ = ["DAYS", "STATES", "LogFacts", "look_at"]
 
 DAYS: Final = 7
 """So many UTC days of arrival are counted, today's included."""
@@ -142,12 +142,12 @@ def _tails(files: LogFiles, facts: LogFacts) -> tuple[list[pa.Table], list[Recor
         facts.end = max(facts.end, following - 1)
         tables.append(segment.table_of(records).select(list(_NARROW)))
         facts.own += [record for record in records if record.event_type.startswith(HOUSEKEEPING)]
-        facts.sensors |= {record.entity_id or "": record for record in records if says_a_number(record)}
+        facts.sensors |= {record.entity_id or "": record for record in records if _says_a_number(record)}
         newest = (newest + records)[-_SAMPLE:]
     return tables, newest
 
 
-def says_a_number(record: Record) -> bool:
+def _says_a_number(record: Record) -> bool:
     """Tell whether a record is the state of something that measures, or that is set to a number."""
     return record.event_type in STATES and (record.entity_id or "").startswith(("sensor.", "number."))
 

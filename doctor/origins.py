@@ -26,6 +26,7 @@ _QUESTION_SECONDS: Final = 2.5
 _FULL_SECONDS: Final = 150.0
 
 _FIRST_SECONDS: Final = 30.0
+"""What a source says first after a connection may not be durable yet."""
 
 
 @dataclass(slots=True)
@@ -81,14 +82,12 @@ def _events(case: Case, facts: LogFacts) -> list[Finding]:
         return [Finding("events-come", "good", f"{count(facts.last_day, 'event')} came in the last 24 h")]
     last = max(facts.last_event.values(), default=None)
     since = f"since {moment(last)}" if last else f"in the last {DAYS} days"
-    words, remedy = f"no event came {since}", ("homeiq status", "homeiq gaps --since 7d")
+    words = f"no event came {since}"
     sources = (case.recorder() or {}).get("sources", ())
     heard = [from_iso(source["since"]) for source in sources if source["connected"] and source["since"]]
-    if any(
-        0 <= case.now - start < _FIRST_SECONDS * SECOND for start in heard
-    ):  # what it says first may not be durable yet
+    if any(0 <= case.now - start < _FIRST_SECONDS * SECOND for start in heard):
         return [Finding("no-events", "attention", f"{words}; the recorder has only just connected", ("homeiq doctor",))]
-    return [Finding("no-events", "wrong", words, remedy)]
+    return [Finding("no-events", "wrong", words, ("homeiq status", "homeiq gaps --since 7d"))]
 
 
 def _table(case: Case, facts: LogFacts) -> Table:

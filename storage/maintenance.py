@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -123,10 +123,11 @@ def write_segment(
 
     `tables` is called twice, so that not all of them need to be held.
     """
-    head = next(tables())
+    rows = tables()
+    head = next(rows)
     day = datetime.fromtimestamp(head["received_at"][0].cast(pa.int64()).as_py() / 1e6, UTC).date()
     path = log_folder(data_dir) / f"date={day}" / segment_name(first, last, generation)
-    files.write_whole(path, segment.write(tables(), first, last, log_id(data_dir, files)))
+    files.write_whole(path, segment.write(chain([head], rows), first, last, log_id(data_dir, files)))
     name = parse_segment(path)
     if name is None:
         raise LogCorrupt(f"{path.name} is not the name of a segment", place=str(path))
@@ -269,7 +270,7 @@ def retire(loser: SegmentName, files: Files) -> None:
 def retire_superseded(data_dir: Path, files: Files) -> None:
     """Set aside what a compaction had merged already when it was interrupted."""
     speaking = {part.segment for part in list_files(data_dir).slices}
-    for loser in _segments(data_dir):
+    for loser in segments_in(log_folder(data_dir)):
         covering = [name for name in speaking if name.first <= loser.first and loser.last <= name.last]
         if loser not in speaking and any(segment.is_valid(name) for name in covering) and segment.is_valid(loser):
             retire(loser, files)
@@ -285,14 +286,10 @@ def _remove_old(data_dir: Path, files: Files) -> None:
 
 def position(data_dir: Path) -> int:
     """Return the next seq after the valid segments."""
-    for name in sorted(_segments(data_dir), key=lambda name: name.last, reverse=True):
+    for name in sorted(segments_in(log_folder(data_dir)), key=lambda name: name.last, reverse=True):
         if segment.is_valid(name):
             return name.last + 1
     return 1
-
-
-def _segments(data_dir: Path) -> list[SegmentName]:
-    return segments_in(log_folder(data_dir))
 
 
 def main(arguments: Sequence[str]) -> int:
