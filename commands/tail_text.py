@@ -11,12 +11,11 @@ from typing import Any, Final
 
 import orjson
 
-from ..storage.record import HOUSEKEEPING, Record
+from ..storage.record import HOUSEKEEPING, STATE_TYPES, Record
 from ..verbatim import loads
 
 __all__ = ["printable", "text_of_record"]
 
-_STATES: Final = ("state_changed", "state")
 _ATTRIBUTES: Final = 3
 _LONGEST: Final = 200
 _UNIT: Final = "unit_of_measurement"
@@ -40,7 +39,7 @@ def printable(text: str) -> str:
 
 def _what(record: Record) -> str:
     content = _object(record.raw)
-    if record.event_type in _STATES and record.entity_id:
+    if record.event_type in STATE_TYPES and record.entity_id:
         return f"{record.entity_id}  {_change(record, content)}"
     if record.event_type.startswith(HOUSEKEEPING):
         word = record.event_type.removeprefix(HOUSEKEEPING).replace("_", " ")

@@ -24,15 +24,13 @@ from ..storage.log import log_folder
 from ..storage.manifest import Slice
 from ..storage.mark import mark_of
 from ..storage.reader import LogFiles, list_files, records_of
-from ..storage.record import BLANKS, COLUMNS, HOUSEKEEPING, Record
+from ..storage.record import BLANKS, COLUMNS, HOUSEKEEPING, STATE_TYPES, Record
 from ..storage.tail import read_tail
 
-__all__ = ["DAYS", "STATES", "LogFacts", "look_at"]
+__all__ = ["DAYS", "LogFacts", "look_at"]
 
 DAYS: Final = 7
 """So many UTC days of arrival are counted, today's included."""
-
-STATES: Final = ("state_changed", "state")
 
 _MOST_ROWS: Final = 2_000_000
 _NARROW: Final = ("seq", "time", "received_at", "source", "origin", "event_type", "entity_id")
@@ -149,7 +147,7 @@ def _tails(files: LogFiles, facts: LogFacts) -> tuple[list[pa.Table], list[Recor
 
 def _says_a_number(record: Record) -> bool:
     """Tell whether a record is the state of something that measures, or that is set to a number."""
-    return record.event_type in STATES and (record.entity_id or "").startswith(("sensor.", "number."))
+    return record.event_type in STATE_TYPES and (record.entity_id or "").startswith(("sensor.", "number."))
 
 
 def _recent(part: Slice, since: int) -> tuple[list[pa.Table], list[Record]]:
@@ -251,7 +249,7 @@ def _attributes(records: list[Record]) -> float | None:
     numbers: list[int] = []
     for record in reversed(records):
         if (
-            record.event_type in STATES
+            record.event_type in STATE_TYPES
             and len(numbers) < _SAMPLE
             and (number := _attributes_of(record.raw)) is not None
         ):

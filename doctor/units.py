@@ -23,10 +23,9 @@ from ..replayer.normalizers.rules import Rules
 from ..replayer.normalizers.units import metric_of_class, units_of_class
 from ..storage import segment
 from ..storage.reader import LogFiles, records_of
-from ..storage.record import COLUMNS, Record
+from ..storage.record import COLUMNS, STATE_TYPES, Record
 from .case import Case
 from .finding import Finding, Result
-from .log_facts import STATES
 from .words import count
 
 __all__ = ["check", "likely_unit"]
@@ -85,7 +84,7 @@ def _sealed(files: LogFiles) -> Iterator[Record]:
 def _sensors(table: pa.Table) -> pa.Table:
     names = table["entity_id"]
     chosen = pc.or_(pc.starts_with(names, "sensor."), pc.starts_with(names, "number."))
-    states = pc.is_in(table["event_type"], pa.array(STATES, pa.string()))
+    states = pc.is_in(table["event_type"], pa.array(STATE_TYPES, pa.string()))
     return table.filter(pc.and_(pc.fill_null(chosen, False), states))
 
 

@@ -82,6 +82,7 @@ class Known:
 def main(data_dir: Path) -> None:
     """Answer until there is no more question."""
     from ..storage.reader import times_of
+    from ..storage.record import STATE_TYPES
     from ..storage.view import LogView
 
     for line in sys.stdin:
@@ -91,9 +92,7 @@ def main(data_dir: Path) -> None:
             try:
                 found.clear()
                 view = LogView(data_dir)
-                for table in view.scan(
-                    ["entity_id", "time"], start=start, end=end, event_types=("state_changed", "state")
-                ):
+                for table in view.scan(["entity_id", "time"], start=start, end=end, event_types=STATE_TYPES):
                     for name, time in times_of(table):
                         found.setdefault(name, []).append(time)
                 break

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from sys import intern
 from typing import Final
 
-from ..storage.record import Record
+from ..storage.record import STATE_TYPES, Record
 
 __all__ = ["Recent"]
 
@@ -31,7 +31,7 @@ class Recent:
     def learn(self, records: Iterable[Record]) -> None:
         """Remember the states among records of the log."""
         for record in records:
-            if record.event_type in ("state_changed", "state") and record.entity_id is not None:
+            if record.event_type in STATE_TYPES and record.entity_id is not None:
                 self.add(record.entity_id, record.time)
 
     def whose(self, time: int) -> str | None:

@@ -21,12 +21,9 @@ import pyarrow.parquet as pq
 
 from .files import Files
 from .manifest import Slice
-from .record import ORIGIN_RANK
+from .record import ORIGIN_RANK, STATE_TYPES
 
-__all__ = ["STATE_TYPES", "RANK", "find_doubled"]
-
-STATE_TYPES: Final = ("state_changed", "state")
-"""The event types that are states."""
+__all__ = ["RANK", "find_doubled"]
 
 RANK: Final = (
     "CASE origin " + " ".join(f"WHEN '{name}' THEN {rank}" for name, rank in ORIGIN_RANK.items()) + " ELSE 0 END"

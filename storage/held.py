@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from ..clock import DAY, window_of
 from .log import log_folder
-from .record import HOUSEKEEPING, Event
+from .record import HOUSEKEEPING, STATE_TYPES, Event
 from .view import LogView
 
 __all__ = ["Held", "New", "keeps_own_words", "new_by_content", "new_of_home_assistant"]
@@ -27,7 +27,6 @@ __all__ = ["Held", "New", "keeps_own_words", "new_by_content", "new_of_home_assi
 New = Callable[[Iterable[Event]], Iterator[tuple[Event, bool]]]
 """Given events in the order of their times, says of each whether it is new."""
 
-_STATES: Final = ("state_changed", "state")
 _READ_AT: Final = ("read_at", "device_class", "name")
 """What of a statistic may differ though it says the same."""
 
@@ -126,10 +125,10 @@ class _Day:
         self._states: dict[int, list[tuple[str | None, str | None]]] = defaultdict(list)
         self._events: Counter[tuple[str, int]] = Counter()
         self._statistics: dict[tuple[str | None, int], bytes] = {}
-        for times, entities, states in held.day(day, ("time", "entity_id", "state"), _STATES, of_home_assistant):
+        for times, entities, states in held.day(day, ("time", "entity_id", "state"), STATE_TYPES, of_home_assistant):
             for time, entity, state in zip(times, entities, states, strict=True):
                 self._states[time].append((entity, state or None))
-        others = of_home_assistant & pc.invert(pc.field("event_type").isin([*_STATES, "statistic"]))
+        others = of_home_assistant & pc.invert(pc.field("event_type").isin([*STATE_TYPES, "statistic"]))
         for times, types in held.day(day, ("time", "event_type"), None, others):
             self._events.update(zip(types, times, strict=True))
         for times, entities, raws in held.day(day, ("time", "entity_id", "raw"), ("statistic",), of_home_assistant):

@@ -26,6 +26,7 @@ __all__ = [
     "ORIGIN_RANK",
     "HOUSEKEEPING",
     "HEARTBEAT",
+    "STATE_TYPES",
     "LOST",
     "EXPIRED",
     "FORGOTTEN",
@@ -59,6 +60,9 @@ HOUSEKEEPING: Final = "homeiq_"
 
 LOST: Final = "lost"
 """The records `first` … `last`, which readers may have seen, were lost from the disk and are blank rows now."""
+
+STATE_TYPES: Final = ("state_changed", "state")
+"""The event types that are states."""
 
 HEARTBEAT: Final = HOUSEKEEPING + "heartbeat"
 """The recorder lives, and says so each minute."""

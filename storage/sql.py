@@ -17,12 +17,13 @@ import pyarrow as pa
 from ..clock import SystemClock
 from ..errors import LogError, UsageError
 from . import segment
-from .doubled import RANK, STATE_TYPES, find_doubled
+from .doubled import RANK, find_doubled
 from .gap_view import make_gap_view
 from .log import require_log
 from .manifest import Slice
 from .measurement_views import make_measurement_views
 from .points import points_files
+from .record import STATE_TYPES
 from .view import LogView
 from .views import SOURCE_BODY, VIEWS, View, quoted
 
