@@ -82,13 +82,13 @@ class LogMachine(RuleBasedStateMachine):
         self.interrupt(what, size, left)
         self.open()
 
-    @rule(what=actions, size=st.integers(1, 7), left=st.integers(0, 12), chance=st.randoms(use_true_random=False))
-    def lose_power(self, what: str, size: int, left: int, chance: random.Random) -> None:
+    @rule(what=actions, size=st.integers(1, 7), left=st.integers(0, 12), seed=st.integers(0, 2**32 - 1))
+    def lose_power(self, what: str, size: int, left: int, seed: int) -> None:
         """What was not synced may be gone, or half of it; nothing that a reader has seen is."""
         self.interrupt(what, size, left)
         self.read()
         self._boots += 1
-        after = self.disk.restart(Path(self.folder.name) / str(self._boots), chance.choice)
+        after = self.disk.restart(Path(self.folder.name) / str(self._boots), random.Random(seed).choice)
         self.disk.close_all()
         self.root, self.disk = after, Disk(after)
         for folder in [path for path in after.rglob("*") if path.is_dir()] + [after]:

@@ -101,6 +101,7 @@ types_seen: dict[str, type] = {}
 @given(entity_ids, not_null, attributes, st.sampled_from(ORIGINS), st.booleans(), json_values)
 @example(entity_id="sensor.a", text="", attributes={}, origin="backfill", whole=False, old=None)
 @example(entity_id="sensor.a", text="", attributes={}, origin="backfill", whole=True, old=None)
+@example(entity_id="sensor.a", text="", attributes={}, origin="import", whole=False, old=None)
 def test_every_state_gives_one_point(
     entity_id: str, text: Any, attributes: dict[str, Any], origin: Any, whole: bool, old: Any
 ) -> None:
@@ -110,7 +111,9 @@ def test_every_state_gives_one_point(
     assert point.series.tags.keys() == TAGS
     assert all(point.series.tags.values())
     assert point.fields["origin"] == origin
-    assert point.fields["removed"] is (origin == "backfill" and not whole and text == "")  # as the history tells it
+    assert point.fields["removed"] is (
+        origin in ("backfill", "import") and not whole and text == ""
+    )  # as the history tells it
     for name, value in point.fields.items():
         assert types_seen.setdefault(name, type(value)) is type(value), name
     text_line = line(point)
