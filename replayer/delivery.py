@@ -77,9 +77,21 @@ class Delivery:
 
         Raises TargetError (unless `forever`), Stopped.
         """
-        size = self._target.batch
-        for start in range(0, len(points), size):
-            self._write_batch(points[start : start + size], to)
+        for batch in self._target.batches(points):
+            self.write_batch(batch, to)
+
+    def write_batch(self, points: Sequence[Point], to: WindowWriter) -> None:
+        """Write one of a target's batches; as `write`."""
+        try:
+            self._persist(lambda: to.write(points))
+            self.written += len(points)
+        except (BatchTooLarge, LinesRefused) as error:
+            if len(points) == 1:
+                self._set_aside(points[0], str(error))
+            else:
+                middle = len(points) // 2
+                self.write_batch(points[:middle], to)
+                self.write_batch(points[middle:], to)
 
     def ask(self, question: Callable[[], T]) -> T:
         """Return the target's answer; a question that breaks off is asked again. Raises TargetError, Stopped."""
@@ -100,18 +112,6 @@ class Delivery:
         """Tell whether the target was away since this was last asked: it may have come back as another."""
         away, self._away = self._away, False
         return away
-
-    def _write_batch(self, points: Sequence[Point], to: WindowWriter) -> None:
-        try:
-            self._persist(lambda: to.write(points))
-            self.written += len(points)
-        except (BatchTooLarge, LinesRefused) as error:
-            if len(points) == 1:
-                self._set_aside(points[0], str(error))
-            else:
-                middle = len(points) // 2
-                self._write_batch(points[:middle], to)
-                self._write_batch(points[middle:], to)
 
     def _persist(self, action: Callable[[], None]) -> None:
         """Do it, again and again while time or a person may mend it."""
@@ -174,20 +174,25 @@ class Delivery:
 class Ahead:
     """Delivers batches while the next is being made: the work of this process and of the target overlap.
 
-    So many batches are under way `at_once`, and one more is made. No two of them may hold the same point, so their order
-    decides nothing. After `settle`, or the end of the context, all of them are delivered.
+    As many batches are under way as the target takes at once, so many more are `waiting` at most, and one more is made. No
+    two of them may hold the same point, so their order decides nothing. After `settle`, or the end of the context, all of
+    them are delivered.
     """
 
-    def __init__(self, deliver: Callable[[Sequence[Point]], None], at_once: int = 1) -> None:
-        self._deliver = deliver
-        self._at_once = at_once
-        self._threads = ThreadPoolExecutor(at_once, "delivery")
+    def __init__(self, delivery: Delivery, target: Target, writer: WindowWriter, waiting: int = 1) -> None:
+        """Points go to `writer`, which is one of the target's."""
+        self._delivery = delivery
+        self._target = target
+        self._writer = writer
+        self._most = target.at_once + waiting
+        self._threads = ThreadPoolExecutor(target.at_once, "delivery")
         self._under_way: deque[Future[None]] = deque()
 
     def write(self, points: Sequence[Point]) -> None:
         """Deliver points soon; raises what the delivery of those before raised."""
-        self._settle(self._at_once)
-        self._under_way.append(self._threads.submit(self._deliver, points))
+        for batch in self._target.batches(points):
+            self._settle(self._most - 1)
+            self._under_way.append(self._threads.submit(self._delivery.write_batch, batch, self._writer))
 
     def settle(self) -> None:
         """Wait until everything is delivered; raises what that raised."""

@@ -45,6 +45,10 @@ _log = logging.getLogger(__name__)
 _said: WeakSet[Normalizer] = WeakSet()
 
 BATCH = 5_000
+"""Points that are yielded at once, about."""
+
+_RECORDS = 4_900
+"""Records that are normalized at once: with those of the last moment of the lot before, they fit into a batch."""
 
 Rank = tuple[int, int, bytes]
 Candidate = tuple[Point, Record]
@@ -120,8 +124,8 @@ def _in_order(tables: Iterable[pa.Table]) -> Iterator[list[Record]]:
         keys.append(table.select(["entity_id", "time"]))
         records += records_of(table)
     order = pc.sort_indices(pa.concat_tables(keys), [("entity_id", "ascending"), ("time", "ascending")]).to_pylist()
-    for place in range(0, len(order), BATCH):
-        yield [records[row] for row in order[place : place + BATCH]]
+    for place in range(0, len(order), _RECORDS):
+        yield [records[row] for row in order[place : place + _RECORDS]]
 
 
 def _without_last_moment(candidates: list[Candidate]) -> tuple[list[Candidate], list[Candidate]]:

@@ -25,7 +25,7 @@ from .erasing import settle_frozen
 from .follower import Follower
 from .frozen import frozen_windows, is_frozen, mark_forgotten
 from .home import Home
-from .jobs import Maker, Workers, collecting_seldom, usual_jobs
+from .jobs import Maker, Workers, collecting_seldom, switching_often, usual_jobs
 from .ledger import Ledger
 from .marking import Marking, measurements_of, oldest_kept
 from .normalizers.base import Normalizer, Reason
@@ -52,6 +52,9 @@ _log = logging.getLogger(__name__)
 
 _EVERYTHING = Scope()
 _POLL_SECONDS = 0.2
+_WAITING = 2
+"""Batches that may wait for a target, 3 MB each: it works on while the next records are read. Measured into InfluxDB: 1 to 2 %
+of a replay's time with two in place of one, no more with four."""
 _VIEW_SECONDS = 900.0
 """A view is made anew after so long: superseded segments stay readable for an hour."""
 
@@ -158,7 +161,7 @@ def replay(
     target = open_target(settings, to)
     ledger = Ledger(settings.data_dir, target.name)
     try:
-        with collecting_seldom():
+        with collecting_seldom(), switching_often():
             one = _Replay(settings, target, ledger, clock, stop, watch)
             return one.ask_or_run(scope, adopt)
     finally:
@@ -320,7 +323,8 @@ class _Replay:
             return (_ for _ in ())
         task.marking.touch([(span.window, normalizer.name)])
         oldest = oldest_kept(self._target, self._clock)
-        one = WindowReplay(self._target, self._ledger, delivery, normalizer, fingerprint(normalizer), oldest, maker)
+        of = fingerprint(normalizer)
+        one = WindowReplay(self._target, self._ledger, delivery, normalizer, of, oldest, maker, _WAITING)
         return one.steps(view, task.home, span.window, self._progress.counts, task.scope)
 
     def _waiting(self, problem: str) -> None:
@@ -384,7 +388,7 @@ def follow(
     target = open_target(settings, to)
     ledger = Ledger(settings.data_dir, target.name)
     try:
-        with target_lock(settings.data_dir, target), collecting_seldom():
+        with target_lock(settings.data_dir, target), collecting_seldom(), switching_often():
             delivery = Delivery(target, ledger, clock, forever=True, stop=stop)
             begun(target, delivery)
             Follower(

@@ -84,8 +84,12 @@ class WindowReplay:
         fingerprint: str,
         oldest: int | None = None,
         maker: Maker | None = None,
+        waiting: int = 1,
     ) -> None:
-        """`oldest`: the target keeps nothing that is older (microseconds UTC); `maker` makes the points."""
+        """`oldest`: the target keeps nothing that is older (microseconds UTC); `maker` makes the points.
+
+        So many batches may be `waiting` for the target: see Ahead.
+        """
         self._target = target
         self._ledger = ledger
         self._delivery = delivery
@@ -93,6 +97,7 @@ class WindowReplay:
         self._fingerprint = fingerprint
         self._maker = maker or Maker()
         self._oldest = -(2**63) if oldest is None else oldest
+        self._waiting = waiting
 
     def steps(self, view: LogView, home: Home, start: int, counts: Counts, scope: Scope = _WHOLE) -> Generator[Ahead]:
         """Replay the window that begins at `start` from the records in `view`; yields after each batch of points.
@@ -117,7 +122,7 @@ class WindowReplay:
         self._delivery.of(name, self._fingerprint)
         with (
             self._target.window(start, upto, name) as writer,
-            Ahead(lambda points: self._delivery.write(points, writer), self._target.at_once) as ahead,
+            Ahead(self._delivery, self._target, writer, self._waiting) as ahead,
         ):
             yield from self._written(window, self._is_compared(known), ahead, writer)
         if not filtered:
@@ -137,7 +142,6 @@ class WindowReplay:
             lines = self._target.takes_lines and window.only is None
             for points in self._points(window, oldest, window.start + DAY, window.counts, lines=lines):
                 self._meet(points)
-                self._target.prepare(points)
                 ahead.write(points)
                 yield ahead
 
@@ -173,7 +177,6 @@ class WindowReplay:
             judged = comparison.judge(points)
             counts.unchanged += judged.unchanged
             replaced += judged.replaced
-            self._target.prepare(judged.to_write)
             ahead.write(judged.to_write)
             yield ahead
         ahead.settle()

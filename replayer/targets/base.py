@@ -105,8 +105,13 @@ class Target(ABC):
         """Tell, within about a second, whether it is worth trying again after nobody answered; never raises."""
         return True
 
-    def prepare(self, points: Sequence[Point]) -> None:  # noqa: B027 (nothing, unless a target says otherwise)
-        """Do what writing needs of this process alone, so that it can be done while the target works on others."""
+    def batches(self, points: Sequence[Point]) -> Iterator[Sequence[Point]]:
+        """Yield points in order, as many as a writer is given at once, in the form that it writes most quickly.
+
+        So what writing needs of this process alone can be done while the target works on others.
+        """
+        for start in range(0, len(points), self.batch):
+            yield points[start : start + self.batch]
 
     @abstractmethod
     def live(self, normalizer: str) -> WindowWriter:

@@ -17,7 +17,7 @@ from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError, LocationParseError
 
-from ...errors import BatchTooLarge, LinesRefused, TargetRefused
+from ...errors import LinesRefused, TargetRefused
 from ...settings import InfluxDBSettings
 from ..point import Point, line
 from .base import Ghost, Stored, StreamTarget
@@ -33,6 +33,16 @@ _STATEMENTS = 100
 """Deletes of 1.8 in one request; it does some 500 a second."""
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class _Batch(list[Point]):
+    """Points with the bytes that are sent for them."""
+
+    __slots__ = ("content",)
+
+    def __init__(self, points: Sequence[Point], content: bytes) -> None:
+        super().__init__(points)
+        self.content = content
 
 
 class InfluxDBTarget(StreamTarget):
@@ -73,19 +83,27 @@ class InfluxDBTarget(StreamTarget):
         """Ask for a sign of life."""
         return self._requests.answers()
 
-    def prepare(self, points: Sequence[Point]) -> None:
-        """Make the points' lines."""
-        for point in points:
-            point.text = line(point)
+    def batches(self, points: Sequence[Point]) -> Iterator[Sequence[Point]]:
+        """Yield points with the bytes that are sent for them."""
+        for some in super().batches(points):
+            yield from self._batches(some, [line(point) for point in some])
+
+    def _batches(self, points: Sequence[Point], lines: Sequence[str]) -> Iterator[_Batch]:
+        content = "\n".join(lines).encode("utf-8", "replace")
+        if len(points) == 1 or len(content) <= self._settings.batch_bytes:
+            yield _Batch(points, content)
+        else:
+            middle = len(points) // 2
+            yield from self._batches(points[:middle], lines[:middle])
+            yield from self._batches(points[middle:], lines[middle:])
 
     def write(self, points: Sequence[Point]) -> None:
         """Write points; see WindowWriter.write."""
-        if not points:
+        if isinstance(points, _Batch):
+            self._send(points.content)
             return
-        content = "\n".join([line(point) for point in points]).encode("utf-8", "replace")
-        if len(content) > self._settings.batch_bytes and len(points) > 1:
-            raise BatchTooLarge(f"{len(content)} bytes are more than influxdb.batch_bytes")
-        self._send(content)
+        for batch in self.batches(points):
+            self.write(batch)
 
     def read(self, measurements: Sequence[str], start: int, end: int) -> Iterator[Stored]:
         """Yield the points of these measurements with times in [start, end) (microseconds UTC); see Target.read."""

@@ -218,6 +218,13 @@ def test_batches_are_as_large_as_the_target_takes() -> None:
     assert target.writes == [4, 4, 2]
 
 
+def ahead_of(deliver: Callable[[Sequence[Point]], None], at_once: int = 1, waiting: int = 1) -> Ahead:
+    target = MemoryTarget(deliver)
+    target.at_once = at_once
+    to, _ = delivery(target, forever=False)
+    return Ahead(to, target, target, waiting)
+
+
 def test_ahead_delivers_in_order_and_says_what_went_wrong() -> None:
     seen: list[int] = []
 
@@ -226,12 +233,12 @@ def test_ahead_delivers_in_order_and_says_what_went_wrong() -> None:
             raise TargetRefused("three")
         seen.append(len(some))
 
-    with Ahead(deliver) as ahead:
-        for count in range(3):
+    with ahead_of(deliver) as ahead:
+        for count in range(1, 3):
             ahead.write(points(count))
         ahead.settle()
-        assert seen == [0, 1, 2]
-    failing = Ahead(deliver)
+        assert seen == [1, 2]
+    failing = ahead_of(deliver)
     failing.write(points(3))
     with pytest.raises(TargetRefused, match="three"):
         failing.__exit__(None)
@@ -245,11 +252,57 @@ def test_several_batches_are_under_way_at_once_and_all_are_there_when_it_is_sett
         together.wait()  # each waits until three are under way
         seen.append(len(some))
 
-    with Ahead(deliver, 3) as ahead:
-        for count in range(9):
+    with ahead_of(deliver, 3) as ahead:
+        for count in range(1, 10):
             ahead.write(points(count))
         ahead.settle()
-        assert sorted(seen) == list(range(9))
+        assert sorted(seen) == list(range(1, 10))
+
+
+@pytest.mark.parametrize("waiting", [1, 4])
+def test_so_many_batches_wait_and_no_more(waiting: int) -> None:
+    under_way, go_on = threading.Event(), threading.Event()
+    seen: list[int] = []
+
+    def deliver(some: Sequence[Point]) -> None:
+        under_way.set()
+        assert go_on.wait(60)
+        seen.append(len(some))
+
+    def write(ahead: Ahead) -> None:
+        ahead.write(points(waiting + 2))
+
+    with ahead_of(deliver, waiting=waiting) as ahead:
+        for count in range(1, waiting + 2):
+            ahead.write(points(count))  # returns while none is delivered
+        assert under_way.wait(60)
+        one_more = threading.Thread(target=write, args=(ahead,))
+        one_more.start()
+        one_more.join(0.2)
+        assert one_more.is_alive(), "it waits until there is room"
+        assert not seen
+        go_on.set()
+        one_more.join(60)
+        ahead.settle()
+        assert seen == list(range(1, waiting + 3)), "in order"
+
+
+def test_a_replay_that_fails_drops_what_waits() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    seen: list[int] = []
+
+    def deliver(some: Sequence[Point]) -> None:
+        begun.set()
+        assert go_on.wait(60)
+        seen.append(len(some))
+
+    ahead = ahead_of(deliver, waiting=3)
+    for count in range(1, 4):
+        ahead.write(points(count))
+    assert begun.wait(60)
+    threading.Timer(0.2, go_on.set).start()
+    ahead.__exit__(Stopped)
+    assert seen == [1], "the one that was under way ends, the others never begin"
 
 
 def test_what_goes_wrong_with_one_of_several_is_said_and_nothing_is_settled() -> None:
@@ -257,8 +310,8 @@ def test_what_goes_wrong_with_one_of_several_is_said_and_nothing_is_settled() ->
         if len(some) == 1:
             raise TargetRefused("one")
 
-    ahead = Ahead(deliver, 4)
-    for count in range(4):
+    ahead = ahead_of(deliver, 4)
+    for count in range(1, 5):
         ahead.write(points(count))
     with pytest.raises(TargetRefused, match="one"):
         ahead.settle()

@@ -340,7 +340,7 @@ def run(
 ) -> None:
     """Let a story happen, and compare what the target holds in the end with what the log makes."""
     with fast_folder() as data_dir, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(projection, "BATCH", 2)
+        patch.setattr(projection, "_RECORDS", 2)
         patch.setattr(windows, "PARTITION", 5)
         patch.setattr(delivering, "ThreadPoolExecutor", AtOnce)
         world = World(data_dir, embedded)
@@ -598,7 +598,7 @@ def test_what_was_written_before_its_window_is_replayed_leaves_nothing_behind() 
 def test_a_replay_is_left_in_the_middle_where_a_long_backlog_came_while_the_target_was_away() -> None:
     """Else what is newest would wait for the rest of a day that is being replayed."""
     with fast_folder() as data_dir, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(projection, "BATCH", 2)
+        patch.setattr(projection, "_RECORDS", 2)
         patch.setattr(delivering, "ThreadPoolExecutor", AtOnce)
         patch.setattr(follower_module, "_BACKLOG", 10)
         patch.setattr(follower_module, "_SEEN_AT_ONCE", 4)

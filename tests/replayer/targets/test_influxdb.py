@@ -134,14 +134,21 @@ def test_a_host_that_says_nothing_is_unreachable() -> None:
         target.close()
 
 
-def test_too_many_bytes_are_not_even_sent(server: InfluxDB2) -> None:
+def test_requests_are_no_larger_than_is_set(server: InfluxDB2) -> None:
+    server.drop_everything()
     target = target_of(server, batch_bytes=1_000, batch_lines=7)
+    long = points(10, "x" * 400)
+    batches = list(target.batches(long))
+    assert [len(batch) for batch in batches] == [1, 2, 2, 2, 1, 2], "7 and 3, halved until they are small enough"
+    assert [point for batch in batches for point in batch] == long
     before = server.requests
-    with pytest.raises(BatchTooLarge):
-        target.write(points(10, "x" * 500))
-    assert server.requests == before
+    target.write(batches[1])
+    assert server.requests == before + 1
+    target.write(long)
+    assert server.requests == before + 7
+    assert len(server.content) == 10
     target.write(points(1, "x" * 5_000))
-    assert target.batch == 7
+    assert server.requests == before + 8, "a line cannot be halved"
     target.close()
 
 
