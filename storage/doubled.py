@@ -62,7 +62,7 @@ def find_doubled(
     scans: dict[Slice, str],
     tail: pa.Table,
 ) -> bool:
-    """Make the table `homeiq_doubled` (seq) of the records that another one stands for; tell whether there are any.
+    """Find records that another one stands for; tell whether there are any: the table `homeiq_doubled` (seq) has them.
 
     `events`, and `homeiq_tail` with the rows of `tail`, exist in the database; `scans` selects the log's columns from each
     slice. A cache that cannot
@@ -82,11 +82,12 @@ def find_doubled(
         _save(data_dir, pairs, named)
     if tail.num_rows:
         pairs = pa.concat_tables([pairs, _pairs(database, *_beside_tail(tail))])
-    losers = pairs.select(["loser"]).rename_columns(["seq"])
-    database.register("homeiq_found", losers)
+    if not pairs.num_rows:
+        return False
+    database.register("homeiq_found", pairs.select(["loser"]).rename_columns(["seq"]))
     database.execute("CREATE OR REPLACE TEMP TABLE homeiq_doubled AS SELECT DISTINCT seq FROM homeiq_found")
     database.unregister("homeiq_found")
-    return bool(losers.num_rows)
+    return True
 
 
 def _pairs(database: duckdb.DuckDBPyConnection, source: str, among: str) -> pa.Table:

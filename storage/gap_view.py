@@ -46,9 +46,9 @@ SELECT {", ".join(COLUMNS)} FROM told ORDER BY seq
 """Of the heartbeats and of all other records the last one is enough: what ended a gap says itself when it began."""
 
 
-def make_gap_view(database: duckdb.DuckDBPyConnection, now: int, *, used: bool = True) -> None:
-    """Make the view `gaps` beside the view `events`, as of `now` (microseconds UTC); without rows unless it is `used`."""
-    gaps = gaps_of(_records(database), now) if used else []
+def make_gap_view(database: duckdb.DuckDBPyConnection, now: int, *, empty: bool) -> None:
+    """Make the view `gaps` beside the view `events`, as of `now` (microseconds UTC); `empty`: without rows."""
+    gaps = [] if empty else gaps_of(_records(database), now)
     columns: list[list[object]] = [
         [gap.source for gap in gaps],
         [gap.start for gap in gaps],

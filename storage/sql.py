@@ -153,20 +153,21 @@ def _make_views(database: duckdb.DuckDBPyConnection, data_dir: Path, words: froz
         parts.append(f"SELECT {columns} FROM {_read_parquet([part.segment.path for part in whole])}")
     parts += [scan for part, scan in scans.items() if not _is_whole(part)]
     database.execute(f"CREATE OR REPLACE VIEW events AS {' UNION ALL '.join(parts)}")
-    doubled = (words is None or words & _FROM_STATES) and find_doubled(
-        database, data_dir, view.slices, scans, view.tail
-    )
-    without = "ANTI JOIN homeiq_doubled USING (seq)" if doubled else ""
-    # One type each: DuckDB tests an equality on the file's dictionary, and a list of types on every row.
-    states = " UNION ALL ".join(f"SELECT * FROM events {without} WHERE event_type = '{kind}'" for kind in STATE_TYPES)
-    database.execute(f"CREATE OR REPLACE TEMP VIEW homeiq_states AS {states}")
-    make_gap_view(database, SystemClock().now(), used=words is None or "gaps" in words)
-    database.execute(f"CREATE OR REPLACE VIEW points AS {_points(data_dir)}")
     everything = words is None or bool(words & _LISTING)
+    named = words or frozenset()
+    once = ""
+    if everything or named & _FROM_STATES:
+        doubled = find_doubled(database, data_dir, view.slices, scans, view.tail)
+        without = "ANTI JOIN homeiq_doubled USING (seq)" if doubled else ""
+        # One type each: DuckDB tests an equality on the file's dictionary, and a list of types on every row.
+        once = " UNION ALL ".join(f"SELECT * FROM events {without} WHERE event_type = '{kind}'" for kind in STATE_TYPES)
+    if everything or "gaps" in named:
+        make_gap_view(database, SystemClock().now(), empty=words is not None and "gaps" not in words)
+    database.execute(f"CREATE OR REPLACE VIEW points AS {_points(data_dir)}")
     make_measurement_views(database, words, everything=everything)
     for made in VIEWS:
-        if made.body and (everything or _is_named(made, words or frozenset())):
-            database.execute(made.create.replace("{rank}", RANK))
+        if made.body and (everything or _is_named(made, named)):
+            database.execute(made.create.replace("{rank}", RANK).replace("{once}", once))
     if everything:
         for made in VIEWS:
             database.execute(made.describe)

@@ -17,8 +17,8 @@ __all__ = ["SOURCE_BODY", "VIEWS", "View", "help_text", "quoted", "quoted_list"]
 class View:
     """A view or table macro: `columns` as a person reads them, `comment` in a sentence or two, `example` a query.
 
-    `body` is what it selects, empty where it is made of files; `parameter` makes it a table macro. `needs` is the one
-    of these views that it reads.
+    `body` is what it selects, empty where it is made of files; {once} in it is each state's record once, {rank} which of
+    several is believed. `parameter` makes it a table macro. `needs` is the one of these views that it reads.
     """
 
     name: str
@@ -65,7 +65,7 @@ SELECT seq, time, entity_id, state,
             WHEN json_exists(raw, '$.attributes') THEN '$.attributes' ELSE '$.a' END),
         CASE WHEN source = 'pushed' THEN json_extract(raw, '$.new_state.attributes') END) END AS attributes,
     origin, make_timestamp(epoch_us(time))::DATE AS day
-FROM (SELECT *, TRY_CAST(state AS DOUBLE) AS number FROM homeiq_states)
+FROM (SELECT *, TRY_CAST(state AS DOUBLE) AS number FROM ({once}))
 """
 """A number is what a strict reading makes of the whole text; DuckDB's cast takes ' 5', '+5', '1_000' and 'nan' too.
 
