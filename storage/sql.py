@@ -68,7 +68,7 @@ def connect(data_dir: Path, sql: str | None = None) -> duckdb.DuckDBPyConnection
     try:
         database.execute("SET TimeZone = 'UTC'")
         database.execute("SET parquet_metadata_cache = true")  # segments do not change, and a query reads them twice
-        refresh(database, data_dir, sql)
+        _refresh(database, data_dir, None if sql is None else _words_of(sql))
     except BaseException:
         database.close()
         raise
@@ -77,7 +77,23 @@ def connect(data_dir: Path, sql: str | None = None) -> duckdb.DuckDBPyConnection
 
 def refresh(database: duckdb.DuckDBPyConnection, data_dir: Path, sql: str | None = None) -> None:
     """Make the views of a database anew, over the log as it is now; `sql` as in `connect`. Raises LogError."""
-    words = None if sql is None else frozenset(re.findall(r"\w+", sql.lower()))
+    _refresh(database, data_dir, None if sql is None else _words_behind(database, sql))
+
+
+def _words_of(sql: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", sql.lower()))
+
+
+def _words_behind(database: duckdb.DuckDBPyConnection, sql: str) -> frozenset[str]:
+    """Return the words of a query, and of the views that it may read: somebody may have made one of ours."""
+    made = dict(database.execute("SELECT lower(view_name), sql FROM duckdb_views() WHERE NOT internal").fetchall())
+    words = _words_of(sql)
+    while read := words & made.keys():
+        words = words.union(*(_words_of(made.pop(name)) for name in read))
+    return words
+
+
+def _refresh(database: duckdb.DuckDBPyConnection, data_dir: Path, words: frozenset[str] | None) -> None:
     for attempt in range(_TRIES):
         try:
             _make_views(database, data_dir, words)

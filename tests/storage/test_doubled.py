@@ -1,14 +1,17 @@
 """A state that came twice counts once, and the best copy of it: against a plain reckoning of the same."""
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 from homeiq.storage.log import EventLog
 from homeiq.storage.maintenance import compact, seal
 from homeiq.storage.reader import read_everything
-from homeiq.storage.record import ORIGIN_RANK, ORIGINS, Event
+from homeiq.storage.record import ORIGIN_RANK, ORIGINS, Event, Origin
+from homeiq.storage.sql import ask, connect
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -95,3 +98,29 @@ def test_a_folder_that_cannot_be_written_is_no_hindrance(tmp_path: Path, monkeyp
     monkeypatch.setattr(Files, "write_whole", refuse)
     assert seqs(tmp_path) == [1]
     assert not (tmp_path / "doubled.parquet").exists()
+
+
+def test_a_view_of_ones_own_shows_the_log_as_it_is_now(tmp_path: Path) -> None:
+    def state(entity_id: str, origin: Origin) -> Event:
+        return Event(5, 9, "home_assistant", origin, "state_changed", entity_id, "on", "{}")
+
+    EventLog(tmp_path, files=FastFiles()).close()
+    with closing(connect(tmp_path, "")) as database:
+        for statement in (
+            "CREATE VIEW lights AS SELECT * FROM states",
+            'CREATE VIEW "On" AS SELECT entity_id FROM lights',
+        ):
+            ask(database, tmp_path, statement)
+        assert _counted(database, tmp_path) == 0
+        with EventLog(tmp_path, files=FastFiles()) as log:
+            log.append([state("light.a", "live"), state("light.b", "live")])
+        assert _counted(database, tmp_path) == 2
+        with EventLog(tmp_path, files=FastFiles()) as log:
+            log.append([state("light.a", "backfill")])
+        assert _counted(database, tmp_path) == 2, "a state that came twice counts once"
+
+
+def _counted(database: duckdb.DuckDBPyConnection, data_dir: Path) -> int:
+    table = ask(database, data_dir, 'SELECT count(*) AS n FROM "On"')
+    assert table is not None
+    return int(table["n"][0].as_py())
