@@ -1,6 +1,9 @@
 """What Home Assistant's place and others answer who are not there, not ready, or somebody else: one sentence each."""
 
 import asyncio
+import socket
+import struct
+import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
@@ -57,6 +60,28 @@ def test_home_assistant_is_not_there_yet(status_server: str, status: int) -> Non
     error = connect(f"http://{status_server}/{status}")
     assert isinstance(error, SourceUnreachable)
     assert str(error) == f"Home Assistant is not there yet (HTTP {status})"
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_it_hangs_up_before_it_answers(reset: bool) -> None:
+    """As a proxy does whose Home Assistant ends just then."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            connection, _ = server.accept()
+            connection.recv(65_536)
+            if reset:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+        hanging_up = threading.Thread(target=hang_up)
+        hanging_up.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        error = connect(url)
+        hanging_up.join()
+    assert isinstance(error, SourceUnreachable)
+    assert str(error) == f"{url} ended the connection before it answered"
+    assert error.gap_reason == "connection_lost"
 
 
 @pytest.mark.parametrize("status", [404, 401])

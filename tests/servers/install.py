@@ -5,7 +5,9 @@ this machine can't have is named, with the reason. That fails the run only where
 skipped for want of a server must not look like one that passed.
 """
 
+import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -24,6 +26,8 @@ from .onboarding import onboard
 __all__ = ["main"]
 
 _PYTHON = ">=3.11,<3.13"  # What this version of Home Assistant runs on.
+_FETCHES_ITSELF = (1, 21)  # A Go that is older knows of no newer one that a module asks for.
+_NEWER_GO = "1.26.8"
 _FIRST_START = 900.0  # It installs about twenty packages, which a slow network makes long.
 
 
@@ -76,7 +80,26 @@ def _install_with_go(installation: Installation, folder: Path) -> None:
     go = shutil.which("go")
     if go is None:
         raise CannotInstallError("it is built with Go, and there is no `go` here")
-    _run([go, "install", installation.recipe["module"]], folder, GOBIN=str(folder))
+    version = re.search(r"go(\d+)\.(\d+)", _run([go, "version"], folder))
+    variables = {"GOBIN": str(folder)}
+    if version and tuple(map(int, version.groups())) < _FETCHES_ITSELF:
+        root = _newer_go(go, folder)
+        go, variables["GOROOT"] = str(root / "bin" / "go"), str(root)
+    _run([go, "install", installation.recipe["module"]], folder, **variables)
+
+
+def _newer_go(go: str, folder: Path) -> Path:
+    """Let an old Go, such as Debian's, fetch a newer one, and return its folder: from 1.21 on Go does so by itself.
+
+    It comes as a module does, and is verified as one. The module is that of https://go.dev/doc/toolchain.
+    """
+    system, machine = _run([go, "env", "GOOS", "GOARCH"], folder).split()
+    module = f"golang.org/toolchain@v0.0.1-go{_NEWER_GO}.{system}-{machine}"
+    root = Path(json.loads(_run([go, "mod", "download", "-json", module], folder))["Dir"])
+    for program in [*(root / "bin").iterdir(), *(root / "pkg" / "tool").rglob("*")]:
+        if program.is_file():
+            program.chmod(0o555)  # an old Go does not know that there are programs in a module
+    return root
 
 
 def _install_home_assistant(folder: Path) -> None:
@@ -132,7 +155,8 @@ def _wait_for(condition: Callable[[], bool], *, within: float) -> None:
         time.sleep(0.2)
 
 
-def _run(command: list[str], folder: Path, **variables: str) -> None:
+def _run(command: list[str], folder: Path, **variables: str) -> str:
+    """Run a command; return what it printed."""
     environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
     done = subprocess.run(
         command,
@@ -146,6 +170,7 @@ def _run(command: list[str], folder: Path, **variables: str) -> None:
     if done.returncode != 0:
         end = "\n".join(done.stdout.splitlines()[-20:])
         raise CannotInstallError(f"`{shlex.join(command)}` ended with {done.returncode}:\n{end}")
+    return done.stdout
 
 
 if __name__ == "__main__":
