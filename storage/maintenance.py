@@ -27,7 +27,7 @@ from .files import Files, locked
 from .log import log_folder, log_id, segments_in, tails_in
 from .manifest import SegmentName, Slice, parse_segment, segment_name
 from .reader import list_files, read_slice
-from .record import COLUMNS, Record
+from .record import BLANKS, COLUMNS, Record
 from .tail import drop_sealed, read_tail
 
 __all__ = [
@@ -206,8 +206,9 @@ def _replace_each(
         watch(word, done, total)
         generation = 1 + max(part.segment.generation for part in group)
         name = write_segment(data_dir, partial(tables, group), group[0].first, group[-1].last, generation, files)
+        whole = {part.segment for part in group if (part.first, part.last) == (part.segment.first, part.segment.last)}
         for loser in {part.segment for part in group}:
-            if _covers(name, loser):
+            if _covers(name, loser) and (loser in whole or _says_all_of(name, loser)):
                 retire(loser, files)
         made.append(name)
         done += _size_of(group)
@@ -268,12 +269,27 @@ def retire(loser: SegmentName, files: Files) -> None:
 
 
 def retire_superseded(data_dir: Path, files: Files) -> None:
-    """Set aside what a compaction had merged already when it was interrupted."""
+    """Set aside what a compaction had merged already when it was interrupted.
+
+    What says anything that the winner does not say stays: `homeiq verify` calls it a conflict.
+    """
     speaking = {part.segment for part in list_files(data_dir).slices}
     for loser in segments_in(log_folder(data_dir)):
-        covering = [name for name in speaking if name.first <= loser.first and loser.last <= name.last]
-        if loser not in speaking and any(segment.is_valid(name) for name in covering) and segment.is_valid(loser):
+        if loser in speaking or not segment.is_valid(loser):
+            continue
+        if any(_covers(name, loser) and segment.is_valid(name) and _says_all_of(name, loser) for name in speaking):
             retire(loser, files)
+
+
+def _says_all_of(winner: SegmentName, loser: SegmentName) -> bool:
+    """Tell whether a segment holds each row of another that it covers, as it is or blank."""
+    for rows in read_slice(Slice(loser, loser.first, loser.last), loser.first, loser.last):
+        first, last = rows["seq"][0].as_py(), rows["seq"][-1].as_py()
+        said = pa.concat_tables(list(read_slice(Slice(winner, first, last), first, last)))
+        kept = pc.invert(pc.is_in(said["event_type"], pa.array(sorted(BLANKS))))
+        if not said.filter(kept).equals(rows.filter(kept)):
+            return False
+    return True
 
 
 def _remove_old(data_dir: Path, files: Files) -> None:

@@ -7,16 +7,19 @@ one with real kills: a process for each n, which kills itself before its n-th op
 import os
 import signal
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from homeiq.clock import DAY
 from homeiq.storage.files import Files
 from homeiq.storage.log import EventLog, tails_in
 from homeiq.storage.maintenance import compact, seal
-from homeiq.storage.removal import forget
+from homeiq.storage.record import housekeeping_event
+from homeiq.storage.removal import Rules, expire, forget
 
-from .disks import Halt, ShadowedFiles, SteppedFiles, events, small_segments
+from .disks import Halt, ShadowedFiles, SteppedFiles, event, events, small_segments
 
 __all__ = ["SCENARIOS", "Disk", "Scenario"]
 
@@ -36,7 +39,7 @@ class Scenario:
     there: int = 0
     """So many records are durable before."""
     going: Callable[[int], bool] = lambda seq: False
-    """Which records may be gone afterwards, for they are forgotten."""
+    """Which records may be gone afterwards, for they are forgotten or have expired."""
 
 
 class Disk(ShadowedFiles):
@@ -116,6 +119,46 @@ def _forget(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
     forget(data_dir, lambda name: name == "sensor.number_0", None, None, files)
 
 
+def _expire(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
+    def note(what: str, facts: Mapping[str, Any]) -> None:
+        with EventLog(data_dir, files=files) as log:
+            log.append([housekeeping_event(_NOW, "homeiq", what, **facts)])
+
+    expire(data_dir, Rules(age=4 * DAY), _NOW, note, files)
+
+
+def _of_days(data_dir: Path, files: Files) -> None:
+    """Leave three segments of eight records, one a day."""
+    _days(data_dir, files, "state_changed")
+
+
+def _behind_what_stays(data_dir: Path, files: Files) -> None:
+    """The same, but the first record is one that never expires."""
+    _days(data_dir, files, "config")
+
+
+def _days(data_dir: Path, files: Files, first: str) -> None:
+    data_dir.mkdir(parents=True, exist_ok=True)
+    for begin in (1, 9, 17):
+        with EventLog(data_dir, files=files) as log:
+            group = [
+                replace(one, time=_at(place), received_at=_at(place))
+                for place, one in enumerate(events(begin, 8), begin)
+            ]
+            if begin == 1:
+                group[0].event_type = first
+            log.append(group)
+            log.rotate()
+        seal(data_dir, files)
+
+
+def _at(number: int) -> int:
+    return event(0).time + number * DAY
+
+
+_NOW = _at(24)
+
+
 def _join(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
     with small_segments(8, 16):
         compact(data_dir, files)
@@ -135,6 +178,8 @@ SCENARIOS = {
     "join": Scenario(_sealed, _join, there=24),
     "forget what was joined": Scenario(_joined, _forget, there=24, going=lambda seq: seq % 3 == 0),
     "forget": Scenario(_sealed, _forget, there=24, going=lambda seq: seq % 3 == 0),
+    "expire": Scenario(_behind_what_stays, _expire, there=24, going=lambda seq: 1 < seq < 20),
+    "expire whole segments": Scenario(_of_days, _expire, there=24, going=lambda seq: seq < 20),
     "quarantine": Scenario(_damaged, _open, frozenset({2}), 8),
 }
 

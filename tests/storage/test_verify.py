@@ -123,6 +123,23 @@ def test_a_stray_wide_segment_does_not_win(log: Path, content: str) -> None:
     assert [record.raw for record in contents(log)] == [one.raw for one in events(1, 40)]
 
 
+@pytest.mark.parametrize(("first", "last", "generation"), [(1, 30, 9), (1, 15, 1), (5, 25, 0)])
+def test_a_valid_stray_takes_nothing_away(log: Path, first: int, last: int, generation: int) -> None:
+    """As one of a copy of the log that went on by itself: nothing tells which of two is right, so both stay."""
+    rows = [
+        Record(seq, *(getattr(event(seq + 500), name) for name in Record.__slots__[1:]))
+        for seq in range(first, last + 1)
+    ]
+    content = segment.write([segment.table_of(rows)], first, last, log_id(log, FastFiles()))
+    segments(log)[0].path.with_name(segment_name(first, last, generation)).write_bytes(content)
+    assert "conflict" in {kind for kind, _, _ in found(log)}
+    for _ in range(3):
+        compact(log, FastFiles())
+    held = {raw for name in segments(log) for table in segment.row_groups(name) for raw in table["raw"].to_pylist()}
+    assert held >= {event(seq).raw for seq in range(1, 31)}
+    assert "conflict" in {kind for kind, _, _ in found(log)}, "until somebody has looked"
+
+
 def test_a_superseded_segment_with_another_text_is_a_conflict(log: Path) -> None:
     one = segments(log)[0]
     rows = [Record(seq, *(getattr(event(seq + 500), name) for name in Record.__slots__[1:])) for seq in range(1, 11)]
