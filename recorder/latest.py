@@ -24,6 +24,7 @@ from typing import Any
 import orjson
 
 from ..connectors.home_assistant.protocol import SOURCE
+from ..errors import HomeiqError
 from ..storage.log import log_folder, tails_in
 from ..storage.record import Event, Record
 from ..storage.tail import read_tail
@@ -255,4 +256,8 @@ def advance(data_dir: Path) -> None:
 
 if __name__ == "__main__":
     os.nice(10)  # never in the way of whoever appends
-    (advance if sys.argv[2:] == ["advance"] else main)(Path(sys.argv[1]))
+    try:
+        (advance if sys.argv[2:] == ["advance"] else main)(Path(sys.argv[1]))
+    except (HomeiqError, OSError) as problem:
+        sys.stderr.write(f"{problem}\n")
+        raise SystemExit(1) from None

@@ -9,6 +9,7 @@ it replaces is taken away; readers who see both are told apart by seq.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -38,6 +39,7 @@ __all__ = [
     "Watch",
     "seal",
     "compact",
+    "is_trusted",
     "position",
     "main",
     "retire",
@@ -46,6 +48,8 @@ __all__ = [
     "unwatched",
     "write_segment",
 ]
+
+_log = logging.getLogger(__name__)
 
 MERGED_RECORDS = 110_000
 """Compaction merges up to so many records, two full tails, into one segment: what a reader holds in memory at once."""
@@ -163,7 +167,8 @@ def compact(
     The rows of a merged segment are in order of month, event type, entity, time: so one entity's history and one day's
     events each read little (by event type first: 1.6 % smaller). What was merged is then joined: a joined segment has the
     rows of several as blocks, one after the other, so that ten years have few footers to read, and whoever reads in order
-    of seq holds one block. Fewer than `least` segments are merged or joined only if no more fit in.
+    of seq holds one block. Fewer than `least` segments are merged or joined only if no more fit in. A damaged segment stays
+    as it is, and so do those that would be merged with it.
     """
     files = files or Files()
     with locked(data_dir / "log" / "MAINTENANCE", "compacting", wait=True):
@@ -204,6 +209,9 @@ def _replace_each(
     done, total = 0, sum(map(_size_of, groups))
     for group in groups:
         watch(word, done, total)
+        done += _size_of(group)
+        if not all(map(is_trusted, sorted({part.segment for part in group}))):
+            continue
         generation = 1 + max(part.segment.generation for part in group)
         name = write_segment(data_dir, partial(tables, group), group[0].first, group[-1].last, generation, files)
         whole = {part.segment for part in group if (part.first, part.last) == (part.segment.first, part.segment.last)}
@@ -211,9 +219,20 @@ def _replace_each(
             if _covers(name, loser) and (loser in whole or _says_all_of(name, loser)):
                 retire(loser, files)
         made.append(name)
-        done += _size_of(group)
     watch(word, done, total)
     return made
+
+
+def is_trusted(name: SegmentName) -> bool:
+    """Tell whether a segment may be written anew; says why not. What is damaged must not get a digest that is right."""
+    try:
+        segment.check_whole(name)
+        if segment.is_foreign(name):
+            raise LogCorrupt(f"{name.path.name} was written for another log")
+    except LogCorrupt as error:
+        _log.warning("%s: it stays as it is; homeiq verify says which records are concerned", error)
+        return False
+    return True
 
 
 def _covers(name: SegmentName, other: SegmentName) -> bool:

@@ -10,8 +10,10 @@ blank rows; the log says last what has gone. Whoever is killed in between does i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +21,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..clock import DAY
+from ..errors import LogCorrupt
 from ..retention import RetentionSettings
 from . import segment
 from .files import Files, locked
 from .log import log_folder, log_id
-from .maintenance import Watch, retire, retire_superseded, seal_tails, unwatched, write_segment
+from .maintenance import Watch, is_trusted, retire, retire_superseded, seal_tails, unwatched, write_segment
 from .manifest import SegmentName, parse_segment
 from .reader import list_files
 from .record import BLANKS, COLUMNS, GONE, blank
 from .vanished import Key, never_expires, runs_of
 
 __all__ = ["Note", "Removed", "Rules", "expire", "forget", "rules_of"]
+
+_log = logging.getLogger(__name__)
 
 Note = Callable[[str, Mapping[str, Any]], None]
 """Makes the recorder's own word `what`, with its facts, durable in the log, before it returns. Raises HomeiqError."""
@@ -84,25 +89,32 @@ def expire(
 ) -> Removed:
     """Let expire what the rules say at `now` (microseconds UTC). Waits for other maintenance.
 
-    Raises HomeiqError, OSError.
+    Nothing of a damaged segment expires. Raises HomeiqError, OSError.
     """
     if not rules.any:
         return Removed()
     files = files or Files()
     with locked(data_dir / "log" / "MAINTENANCE", "expiring", wait=True):
         retire_superseded(data_dir, files)
-        names = _speaking(data_dir)
+        speaking = _speaking(data_dir)
+        names = [name for name in speaking if _is_readable(name)]
         now = min(now, _latest_belief(names, now))
         cutoffs = _Cutoffs(rules, now, _day_for_size(names, rules, now))
         days: dict[Key, set[int]] = {}
         going: dict[SegmentName, int] = {}
+        damaged = set(speaking).difference(names)
         total = sum(map(_size_of, names))
         for name in names:
-            count = _count(name, cutoffs, days)
-            if count:
+            of_name: dict[Key, set[int]] = {}
+            count = _count(name, cutoffs, of_name)
+            if count and not is_trusted(name):
+                damaged.add(name)
+            elif count:
                 going[name] = count
+                for key, of in of_name.items():
+                    days.setdefault(key, set()).update(of)
             watch("looked through", name.last - names[0].first + 1, total)
-        leading = _leading_blank(names, cutoffs)
+        leading = _leading_blank(list(takewhile(lambda name: name not in damaged, speaking)), cutoffs)
         if not going and not leading:
             return Removed()
         facts: dict[str, Any] = {
@@ -135,7 +147,8 @@ def forget(
 ) -> Removed:
     """Make blank rows of the sealed records of these entities with times in [since, until), microseconds UTC.
 
-    Of the old segments nothing is left. The caller lets the log say so afterwards. Raises LogCorrupt, OSError.
+    Of the old segments nothing is left. The caller lets the log say so afterwards. Raises OSError; LogCorrupt for a damaged
+    segment, when all others are done.
     """
     files = files or Files()
 
@@ -154,11 +167,17 @@ def forget(
         records = segments = done = 0
         names = _speaking(data_dir)
         total = sum(map(_size_of, names))
+        damaged: list[LogCorrupt] = []
         for name in names:
             done += _size_of(name)
             watch("looked through", done, total)
-            narrow = _columns(name, ("entity_id", "time"))
-            count = pc.sum(mask(narrow)).as_py() or 0
+            try:
+                count = pc.sum(mask(_columns(name, ("entity_id", "time")))).as_py() or 0
+                if count:
+                    segment.check_whole(name)
+            except LogCorrupt as error:
+                damaged.append(error)
+                continue
             if count:
                 new = _blank_segment(data_dir, name, mask, "forgotten", files)
                 # Whoever reads by an older list finds the blank rows under the old name.
@@ -167,6 +186,12 @@ def forget(
                 records, segments = records + count, segments + 1
         for path in sorted(log_folder(data_dir).glob("date=*/*.parquet.old")):
             _forget_superseded(path, mask, log_id(data_dir, files), files)
+        if damaged:
+            raise LogCorrupt(
+                f"{records} records are forgotten, but {damaged[0].message}",
+                hint="fetch that file from a backup, or move it away, and run it again",
+                place=damaged[0].place,
+            )
         return Removed(records, segments)
 
 
@@ -301,6 +326,16 @@ def _blanked(table: pa.Table, gone: pa.ChunkedArray, reason: str) -> pa.Table:
 
 def _size_of(name: SegmentName) -> int:
     return name.last - name.first + 1
+
+
+def _is_readable(name: SegmentName) -> bool:
+    """Tell whether what decides about its records can be read; says why not."""
+    try:
+        _columns(name, ("time", "received_at", "source", "event_type", "entity_id"))
+    except LogCorrupt as error:
+        _log.warning("%s: nothing of it expires; homeiq verify says which records are concerned", error)
+        return False
+    return True
 
 
 def _columns(name: SegmentName, columns: Iterable[str]) -> pa.Table:

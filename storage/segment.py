@@ -145,7 +145,7 @@ def open_segment(path: Path) -> pq.ParquetFile:
     except _UNREADABLE as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise LogCorrupt(f"{path.name} is not a readable segment", hint=str(error), place=str(path)) from None
+        raise LogCorrupt(f"{path.name} is not a readable segment", hint=_one_line(error), place=str(path)) from None
 
 
 def check_footer(name: SegmentName) -> pq.ParquetFile:
@@ -168,6 +168,10 @@ def check_footer(name: SegmentName) -> pq.ParquetFile:
     return file
 
 
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
 def check_whole(name: SegmentName) -> None:
     """Prove a segment valid by its footer, its digest and its seq; raises LogCorrupt or FileNotFoundError."""
     with check_footer(name) as file:
@@ -178,7 +182,7 @@ def check_whole(name: SegmentName) -> None:
             numbers = file.read(columns=["seq"])["seq"]
             sequence = numbers.take(pc.sort_indices(numbers))
         except _UNREADABLE as error:
-            raise LogCorrupt(f"{name.path.name} cannot be read", hint=str(error), place=str(name.path)) from None
+            raise LogCorrupt(f"{name.path.name} cannot be read", hint=_one_line(error), place=str(name.path)) from None
         if not sequence.combine_chunks().equals(pa.array(range(name.first, name.last + 1), pa.int64())):
             raise LogCorrupt(f"{name.path.name} does not hold the records that its name says", place=str(name.path))
 
@@ -211,7 +215,7 @@ def check_content(name: SegmentName, content: bytes) -> None:
         version = int(said.get(b"homeiq.format", b"0"))
         named = (int(said.get(b"homeiq.first_seq", b"0")), int(said.get(b"homeiq.last_seq", b"0")), rows)
     except _UNREADABLE as error:
-        raise LogCorrupt(f"{name.path.name} is not a readable segment", hint=str(error)) from None
+        raise LogCorrupt(f"{name.path.name} is not a readable segment", hint=_one_line(error)) from None
     if version > FORMAT_VERSION:
         raise too_new(version, str(name.path))
     digest = said.get(b"homeiq.digest", b"")
@@ -235,7 +239,9 @@ def read_rows(
             try:
                 batch = next(batches, None)
             except _UNREADABLE as error:
-                raise LogCorrupt(f"{name.path.name} cannot be read", hint=str(error), place=str(name.path)) from None
+                raise LogCorrupt(
+                    f"{name.path.name} cannot be read", hint=_one_line(error), place=str(name.path)
+                ) from None
             if batch is None:
                 return
             table = pa.Table.from_batches([batch])

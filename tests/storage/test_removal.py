@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from homeiq.clock import DAY
+from homeiq.errors import LogCorrupt
 from homeiq.storage import segment
 from homeiq.storage.log import EventLog
 from homeiq.storage.maintenance import compact
@@ -274,3 +275,36 @@ def test_a_log_that_begins_later_without_a_word_lacks_something(folder: Path) ->
     list_files(folder).slices[0].segment.path.unlink()
     (finding,) = verify(folder).findings
     assert (finding.kind, finding.first, finding.last) == ("missing", 1, 4)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_nothing_of_a_damaged_segment_is_written_anew(
+    folder: Path, place: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else what is wrong in it would have a digest that is right; the others expire and are forgotten all the same."""
+    recorded(folder, 12)
+    name = list_files(folder).slices[place].segment
+    content = bytearray(name.path.read_bytes())
+    content[len(content) // 2] ^= 1
+    name.path.write_bytes(content)
+    before = verify(folder).findings
+    assert {(one.kind, one.first, one.last) for one in before} == {("damaged", name.first, name.last)}
+
+    assert compact(folder, FastFiles()) == ([], [])
+    assert f"{name.path.name} " in caplog.text
+
+    gone = expire(folder, Rules(ages={"call_service": 0}), START + 12 * DAY, noting(folder), FastFiles())
+    assert gone.records > 0
+    with pytest.raises(LogCorrupt, match=r"records are forgotten, but .* from a backup"):
+        forget(folder, lambda entity: entity == SECRET, None, None, FastFiles())
+    assert name.path.read_bytes() == bytes(content)
+    assert verify(folder).findings == before
+    held = [
+        entity
+        for part in list_files(folder).slices
+        if part.segment != name
+        for table in segment.read_rows(part.segment, part.first, part.last, ["entity_id"])
+        for entity in table["entity_id"].to_pylist()
+    ]
+    assert "light.kitchen" in held
+    assert SECRET not in held
