@@ -54,8 +54,12 @@ def _said(event_type: str, content: dict[str, Any]) -> dict[str, Any]:
     data = content.get("data")
     holder = data if isinstance(data, dict) else content
     if event_type != "state_changed":
-        if "event_type" in content and isinstance(holder.get("entity_id"), str):
-            said["entity_id"] = storable(holder["entity_id"])
+        if "event_type" in content:
+            if isinstance(holder.get("entity_id"), str):
+                said["entity_id"] = storable(holder["entity_id"])
+            elif holder.get("entity_id") is None and content.get("entity_id") is None:
+                said["entity_id"] = None
+            said |= {"state": None} | _time(content.get("time_fired"))
         return said
     if "new_state" not in holder:
         holder = content
