@@ -36,7 +36,7 @@ from ..storage.record import Event, Record, decode
 from ..storage.tail import lines_of
 from ..storage.view import LogView
 from ..verbatim import loads
-from .proof import example_text
+from .proof import example_text, left_out_texts
 from .terminal import long_work, print_json, print_line
 from .times import parse_time
 
@@ -236,6 +236,8 @@ def _print(outcome: _Outcome) -> None:
             print_line(example_text(difference, _SHOWN_FIELDS))
     for reason, count in sorted(outcome.counts.reasons.items()):
         print_line(f"{count_of(count, 'event')} {'gives' if count == 1 else 'give'} no point of their own: {reason}")
+    for text in left_out_texts(outcome.counts.left_out):
+        print_line(text)
     points = ", ".join(f"{count:,} {kind}" for kind, count in outcome.points.items())
     print_line(
         f"of {outcome.records:,} events the normalizer {outcome.normalizer} makes otherwise {outcome.differing:,}:"
@@ -250,6 +252,7 @@ def _as_json(outcome: _Outcome) -> dict[str, Any]:
         "differing": outcome.differing,
         "points": outcome.points,
         "set_aside": outcome.counts.reasons,
+        "left_out": outcome.counts.left_out,
         "failed": outcome.counts.failed,
         "traceback": next((one.traceback for one in outcome.counts.failures.values()), ""),
         "examples": [

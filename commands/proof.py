@@ -17,10 +17,18 @@ from ..settings import Settings
 from ..storage.log import require_log
 from .terminal import Display, long_work, print_json, print_line
 
-__all__ = ["example_text", "prove", "show_plan"]
+__all__ = ["example_text", "left_out_texts", "prove", "show_plan"]
 
 _SHOWN_FIELDS = 6
 _AGAIN = "nothing was changed; run it again, or compare less with --since"
+
+
+def left_out_texts(left_out: Mapping[str, int]) -> list[str]:
+    """Return what was left out of points, a sentence a reason."""
+    return [
+        f"{count_of(count, 'value')} {'was' if count == 1 else 'were'} left out of points: {reason}"
+        for reason, count in sorted(left_out.items())
+    ]
 
 
 def show_plan(settings: Settings, scope: Scope, *, to: str = "", as_json: bool) -> None:

@@ -20,7 +20,7 @@ from ..replayer.replay import replay as replay_range
 from ..replayer.scope import Scope
 from ..settings import Settings
 from ..storage.log import require_log
-from .proof import prove
+from .proof import left_out_texts, prove
 from .publishing import Publisher
 from .terminal import Display, print_json, print_line, say, stop_on_signals
 from .times import parse_time
@@ -103,6 +103,7 @@ def _summary(done: ReplayProgress, seconds: float, as_json: bool, *, to_stdout: 
         "refused": counts.refused,
         "frozen": done.frozen,
         "set_aside": counts.reasons,
+        "left_out": counts.left_out,
         "by_follower": done.by_follower,
         "seconds": round(seconds, 3),
     }
@@ -124,6 +125,8 @@ def _summary(done: ReplayProgress, seconds: float, as_json: bool, *, to_stdout: 
         say(f"  {counts.stuck:,} points cannot be removed without loss to others: they stay")
     for reason, count in sorted(counts.reasons.items()):
         say(f"  {count_of(count, 'event')} gave no point of their own: {reason}")
+    for text in left_out_texts(counts.left_out):
+        say(f"  {text}")
     if counts.refused:
         say(f"  {counts.refused:,} points were refused by the target and set aside in the ledger")
 

@@ -289,6 +289,7 @@ def normalized(records: Sequence[Record], normalizer: Normalizer, home: Home, co
     normalize, at = normalizer.normalize, home.at
     back, ahead = normalizer.back, normalizer.ahead
     everything, chosen = normalizer.choice.everything, normalizer.choice.chosen
+    left_out = dict(normalizer.left_out)
     for record in records:
         counts.events += 1
         if not everything and not chosen(record):
@@ -304,6 +305,8 @@ def normalized(records: Sequence[Record], normalizer: Normalizer, home: Home, co
             counts.set_aside(error.reason)
         except Exception:
             _failed(normalizer, record, counts)
+    if normalizer.left_out != left_out:
+        counts.leave_out(left_out, normalizer.left_out)
     return candidates
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -46,7 +46,7 @@ class Counts:
     """What a replay did: records read, points made of them, and why the other records gave none of their own.
 
     Of the points, those that were there already are `unchanged`. `removed` were there and not wanted; `stuck` are such that
-    can't be removed without loss to others.
+    can't be removed without loss to others. `left_out` are values that points do not have, since no field can hold them.
     """
 
     events: int = 0
@@ -56,6 +56,7 @@ class Counts:
     removed: int = 0
     stuck: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
     failures: Failures = field(default_factory=dict)
 
     @property
@@ -86,6 +87,12 @@ class Counts:
         if count:
             self.reasons[reason.value] = self.reasons.get(reason.value, 0) + count
 
+    def leave_out(self, before: Mapping[str, int], now: Mapping[str, int]) -> None:
+        """Count what a normalizer has left out since `before`, by what it says `now`."""
+        for reason, count in now.items():
+            if count > before.get(reason, 0):
+                self.left_out[reason] = self.left_out.get(reason, 0) + count - before.get(reason, 0)
+
     def add(self, other: Counts) -> None:
         """Add what another replay did."""
         self.events += other.events
@@ -96,6 +103,7 @@ class Counts:
         self.stuck += other.stuck
         for reason, count in other.reasons.items():
             self.reasons[reason] = self.reasons.get(reason, 0) + count
+        self.leave_out({}, other.left_out)
         self.failures |= other.failures
 
 

@@ -83,7 +83,7 @@ def not_writable(path: Path, folder: Path, error: OSError) -> LogNotWritable:
     """Return what is said of a disk that does not take `path`; a person looks after `folder`."""
     return LogNotWritable(
         f"the log cannot be written: {'disk full' if is_full(error) else error.strerror or error}",
-        hint=f"make room or give write permission in {folder}",
+        hint=f"make room or give write permission in {folder}, or name another folder with --data-dir",
         place=str(path),
     )
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
@@ -137,6 +138,9 @@ class Normalizer(ABC):
 
     reads: Reads
     """Which records it reads; may depend on its settings."""
+
+    left_out: Mapping[str, int] = MappingProxyType({})
+    """How often it left a value out of a point that it made, by reason, since it began."""
 
     source: str = ""
     """The text of the file that it was read from; empty for one that is part of homeiq or of a plug-in."""

@@ -87,6 +87,7 @@ class HomeAssistantNormalizer(Normalizer):
     def __init__(self, section: Mapping[str, Any] | None = None) -> None:
         super().__init__(section)
         self._describer = Describer(Rules(self.settings.rules))
+        self.left_out = self._describer.attributes.left_out
         self._weather: tuple[Mapping[str, Field], FieldBlock] = ({}, FieldBlock())
         self._series: dict[tuple[str, str, str, HomeView], Series] = {}
 

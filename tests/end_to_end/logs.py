@@ -13,8 +13,19 @@ from homeiq.connectors.home_assistant.protocol import HomeAssistantProtocol
 from homeiq.connectors.home_assistant.snapshot import registry_event
 from homeiq.storage.log import EventLog
 from homeiq.storage.record import Event
+from homeiq.verbatim import storable
 
-__all__ = ["ODD_ATTRIBUTES", "ODD_STATES", "START", "days", "odd_events", "registries", "state_changed", "write_log"]
+__all__ = [
+    "ODD_ATTRIBUTES",
+    "ODD_STATES",
+    "START",
+    "days",
+    "odd_events",
+    "odd_frames",
+    "registries",
+    "state_changed",
+    "write_log",
+]
 
 START = from_iso("2026-11-20T00:00:00+00:00")
 
@@ -78,7 +89,11 @@ def state_changed(
         "new_state": None if state is None else of(state, at),
     }
     event = {"event_type": "state_changed", "data": data, "origin": "LOCAL", "time_fired": at, "context": {"id": "c"}}
-    return json.dumps({"id": 1, "type": "event", "event": event}, separators=(",", ":"))
+    frame = {"id": 1, "type": "event", "event": event}
+    text = json.dumps(frame, separators=(",", ":"), ensure_ascii=False)
+    if storable(text) == text:
+        return text  # as Home Assistant sends it
+    return json.dumps(frame, separators=(",", ":"))
 
 
 def _events(frames: Iterator[str]) -> Iterator[Event]:
@@ -131,25 +146,26 @@ def days(count: int, per_day: int, seed: int = 1) -> Iterator[Event]:
 def odd_events() -> Iterator[Event]:
     """Yield states with every odd value there is, each the only one at its time."""
     yield from registries()
+    yield from _events(odd_frames())
 
+
+def odd_frames() -> Iterator[str]:
+    """Yield the frames in which these states come."""
     seconds = itertools.count(START, SECOND)
 
     def one(entity_id: str, state: str | None, attributes: dict[str, Any], old: str | None = None) -> str:
         return state_changed(entity_id, state, attributes, next(seconds), old)
 
-    def frames() -> Iterator[str]:
-        for state in ODD_STATES:
-            yield one("sensor.odd", state, {})
-            yield one("sensor.odd_unit", "1", {"unit_of_measurement": state, "device_class": state})
-        for name, value in ODD_ATTRIBUTES.items():
-            yield one("sensor.odd_attribute", "1", {name: value})
-        yield one("sensor.odd_attributes", "1", ODD_ATTRIBUTES)
-        for value in (1, "one", True, [1], None, 1.5, {"a": 1}, "", math.nan):
-            yield one("sensor.changing_type", "1", {"v": value, "friendly_name": value, "icon": value})
-        yield one("sensor.many", "1", {f"k{n}": n for n in range(500)} | {"more": 1})
-        yield one("sensor.odd", None, {}, old="x")
-
-    yield from _events(frames())
+    for state in ODD_STATES:
+        yield one("sensor.odd", state, {})
+        yield one("sensor.odd_unit", "1", {"unit_of_measurement": state, "device_class": state})
+    for name, value in ODD_ATTRIBUTES.items():
+        yield one("sensor.odd_attribute", "1", {name: value})
+    yield one("sensor.odd_attributes", "1", ODD_ATTRIBUTES)
+    for value in (1, "one", True, [1], None, 1.5, {"a": 1}, "", math.nan):
+        yield one("sensor.changing_type", "1", {"v": value, "friendly_name": value, "icon": value})
+    yield one("sensor.many", "1", {f"k{n}": n for n in range(500)} | {"more": 1})
+    yield one("sensor.odd", None, {}, old="x")
 
 
 def write_log(data_dir: Path, events: Iterator[Event], group: int = 1_000) -> int:

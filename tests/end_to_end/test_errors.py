@@ -91,6 +91,7 @@ def test_disk_not_writable(tmp_path: Path) -> None:
         result = homeiq.run("--data-dir", str(tmp_path / "file" / "data"), "record", check=False)
         assert result.returncode == 1
         assert "the log cannot be written" in result.stderr
+        assert "or name another folder with --data-dir" in result.stderr
     if os.geteuid() != 0:
         (tmp_path / "read-only").mkdir(mode=0o500)
         result = homeiq.run("--data-dir", str(tmp_path / "read-only"), "record", check=False)

@@ -76,10 +76,16 @@ def test_recorded_once_verbatim_and_projected_exactly(
         output = homeiq.run("replay", "--output", "-").stdout
         wanted = parse(output)
         assert influxdb.read_back(database) == wanted
-        live = homeiq.sql("SELECT count(*) AS n FROM events WHERE event_type = 'state_changed'")[0]["n"]
-        states = [fields for key, fields in wanted.items() if key[0] == "home_assistant_events"]
-        made = sum(1 for fields in states if fields["origin"] == "live")
-        assert made == live, "every live state_changed gives exactly one point"
+        live = homeiq.sql("SELECT entity_id, epoch_us(time) AS at FROM events WHERE event_type = 'state_changed'")
+        states = {key: fields for key, fields in wanted.items() if key[0] == "home_assistant_events"}
+        made = collections.Counter(
+            (dict(tags)["entity_id"], time // 1000)
+            for (_, tags, time), fields in states.items()
+            if fields["origin"] == "live"
+        )
+        assert made == collections.Counter((row["entity_id"], row["at"]) for row in live), (
+            "each gives exactly one point"
+        )
 
 
 def test_one_line_for_a_change_of_state(home_assistant_factory, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Replays against a real InfluxDB: repeated, killed, repaired, and the same byte for byte under any circumstances."""
 
+import collections
 import json
 import signal
 import sqlite3
@@ -9,10 +10,26 @@ from pathlib import Path
 import pytest
 from homeiq.replayer.normalizers import described as normalizer
 
-from end_to_end.logs import days, odd_events, write_log
+from end_to_end.logs import days, odd_events, odd_frames, write_log
 from servers.homeiq import Homeiq, wait_for
 from servers.influxdb import InfluxDBServer
 from servers.line_protocol import parse
+
+_ODD_FIELDS = {
+    "attr_a,b_str": "c,d",
+    "attr_e f_str": "g h",
+    "attr_i=j_str": "k=l",
+    'attr_s"t_str': 'u"v',
+    "attr_ключ_str": "значение",
+    "attr_big": 2.0**64,
+    "attr_tiny": 5e-324,
+    "attr_zero": 0.0,
+    "attr_flag_bool": True,
+    "attr_list_json": '[1,[2,[3.5,null,"x"]],{"k":null}]',
+    "attr_x_str": "text",
+    "attr_x_bool__json": "[1]",
+}
+"""What some of the odd attributes become."""
 
 
 def projecting(folder: Path, influxdb: InfluxDBServer, database: str) -> Homeiq:
@@ -32,20 +49,23 @@ def test_repeated_and_killed_replays_end_in_the_same_content(
         homeiq.run("replay", "--since", "2026-11-01")
         assert influxdb.read_back(influx_database) == first
 
+        for day in (21, 23):  # so that the third has something to write
+            influxdb.query(f"DELETE WHERE time >= '2026-11-{day}' AND time < '2026-11-{day + 1}'", influx_database)
+        left = _points(influxdb, influx_database)
+        assert left == len(first) - 20_000
         third = homeiq.start("replay", "--since", "2026-11-01")
-        ledger = sqlite3.connect(homeiq.data_dir / "ledger.sqlite")
-        under_way = "SELECT count(*) FROM window WHERE state = 'writing'"
-        wait_for(
-            "a window that is being written",
-            lambda: third.poll() is not None or ledger.execute(under_way).fetchone()[0],
-        )
+        wait_for("some of what was missing", lambda: _points(influxdb, influx_database) > left)
         third.kill()
         third.wait()
-        assert ledger.execute(under_way).fetchone()[0] == 1, "it was killed in the middle"
-        ledger.close()
+        assert left < _points(influxdb, influx_database) < len(first), "it was killed in the middle"
         homeiq.run("replay", "--since", "2026-11-01")
         assert influxdb.read_back(influx_database) == first
         assert homeiq.run("replay", "--output", "-").stdout == first_lines
+
+
+def _points(influxdb: InfluxDBServer, database: str) -> int:
+    (series,) = influxdb.query("SELECT count(origin) FROM home_assistant_events", database)
+    return int(series["values"][0][1])
 
 
 def test_what_is_forgotten_leaves_influxdb(influxdb: InfluxDBServer, influx_database: str, tmp_path: Path) -> None:
@@ -114,14 +134,27 @@ def test_odd_values_are_kept_verbatim_and_none_is_refused(
     events = list(odd_events())
     write_log(tmp_path / "data", iter(events))
     with projecting(tmp_path, influxdb, influx_database) as homeiq:
-        rows = homeiq.sql("SELECT raw FROM events ORDER BY seq")
-        assert [row["raw"] for row in rows] == [event.raw for event in events]
-        summary = homeiq.run("replay", "--since", "2026-11-01").stdout
+        rows = homeiq.sql("SELECT raw FROM events WHERE event_type = 'state_changed' ORDER BY seq")
+        frames = [frame.removeprefix('{"id":1,"type":"event","event":').removesuffix("}") for frame in odd_frames()]
+        assert [row["raw"] for row in rows] == frames, "as they came, byte for byte"
+        assert sum(not frame.isascii() for frame in frames) >= 5
+        replayed = homeiq.run("replay", "--since", "2026-11-01")
+        summary = replayed.stdout
+        assert "a text of more than 64 KiB" in replayed.stderr, "what no field can hold is counted, and said"
         states = sum(event.event_type == "state_changed" for event in events)
         assert f"{states:,} events gave {states:,} points" in summary, "no event is left out, for whatever reason"
         content = influxdb.read_back(influx_database)
         assert content == parse(homeiq.run("replay", "--output", "-").stdout)
         assert len(content) == states
+        held = collections.defaultdict(set)
+        for (_, tags, _), fields in content.items():
+            for name, value in fields.items():
+                held[dict(tags)["entity_id"], name].add(value)
+        assert held["sensor.odd", "state"] >= {"nan", " 5 ", "0x10", "1_000", "٣", "end\\", "line\nbreak", "ünïcödé 🏠"}
+        assert held["sensor.odd", "value"] == {1e5, -3.0, 1.0, 0.5}
+        for name, value in _ODD_FIELDS.items():
+            assert held["sensor.odd_attribute", name] >= {value}
+            assert held["sensor.odd_attributes", name] >= {value}, "among all others, too"
         ledger = sqlite3.connect(homeiq.data_dir / "ledger.sqlite")
         assert ledger.execute("SELECT count(*) FROM dead_letter").fetchone() == (0,)
         ledger.close()
