@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import shutil
 import socket
 import sys
 import threading
@@ -217,5 +218,7 @@ def _program() -> str:
     program = Path(sys.argv[0])
     if program.name != "homeiq":
         return "homeiq"
+    if shutil.which("homeiq") == str(program):
+        return "homeiq"
     here = os.path.relpath(program)
-    return "homeiq" if here.startswith("..") else here
+    return str(program.absolute()) if here.startswith("..") else here

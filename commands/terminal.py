@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -12,13 +11,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import orjson
 
 from ..doctor.words import length as length_text
 from ..errors import Stopped
 from .logs import on_line, write
+
+if TYPE_CHECKING:
+    from rich.live import Live
 
 __all__ = [
     "Display",
@@ -60,7 +62,7 @@ class Display:
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._began = self._said = time.monotonic()
-        self._shown = False
+        self._live: Live | None = None
 
     @property
     def seconds(self) -> float:
@@ -82,17 +84,18 @@ class Display:
         if not self._terminal:
             say(text)
             return
+        from rich.text import Text
+
         on_line(self.clear)
-        self._shown = True
-        sys.stderr.write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}")
-        sys.stderr.flush()
+        if self._live is None:
+            self._live = _line_on_terminal()
+        self._live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
 
     def clear(self) -> None:
         """Take the line off the terminal; it comes again with the next progress."""
-        if self._shown:
-            self._shown = False
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
 
     def __enter__(self) -> Display:
         return self
@@ -100,6 +103,22 @@ class Display:
     def __exit__(self, *exception: object) -> None:
         self.clear()
         on_line(None)
+
+
+def _line_on_terminal() -> Live:
+    """Return a line of stderr that changes, and goes when it is stopped."""
+    from rich.console import Console
+    from rich.live import Live
+
+    live = Live(
+        console=Console(file=sys.stderr, highlight=False),
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    live.start()
+    return live
 
 
 @contextmanager

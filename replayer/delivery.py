@@ -84,7 +84,8 @@ class Delivery:
         """Write one of a target's batches; as `write`."""
         try:
             self._persist(lambda: to.write(points))
-            self.written += len(points)
+            with self._counting:
+                self.written += len(points)
         except (BatchTooLarge, LinesRefused) as error:
             if len(points) == 1:
                 self._set_aside(points[0], str(error))

@@ -88,7 +88,7 @@ def _words_behind(database: duckdb.DuckDBPyConnection, sql: str) -> frozenset[st
     """Return the words of a query, and of the views that it may read: somebody may have made one of ours."""
     made = dict(database.execute("SELECT lower(view_name), sql FROM duckdb_views() WHERE NOT internal").fetchall())
     words = _words_of(sql)
-    while read := words & made.keys():
+    while read := [name for name in made if _words_of(name) <= words]:
         words = words.union(*(_words_of(made.pop(name)) for name in read))
     return words
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -173,6 +174,22 @@ def test_ctrl_c_ends_it_and_it_can_be_run_again(name: str, folder: Path, monkeyp
     assert again.exit_code == RIGHT.get(name, 0), again.output
 
 
+def on_screen(said: str) -> list[str]:
+    """Return the lines that stand on a terminal in the end, by what moves its cursor and erases."""
+    lines, row = [""], 0
+    for text, code in re.findall(r"([^\x1b\r\n]+)|(\r|\n|\x1b\[[0-9;?]*[A-Za-z])", said):
+        if text:
+            lines[row] = text
+        elif code == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif code.endswith("A"):
+            row -= int(code[2:-1] or 1)
+        elif code.endswith("K"):
+            lines[row] = ""
+    return [line.rstrip() for line in lines if line.strip()]
+
+
 def test_where_there_is_a_terminal_it_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr(terminal, "_TERMINAL_SECONDS", 0.0)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
@@ -180,10 +197,12 @@ def test_where_there_is_a_terminal_it_is_one_line(monkeypatch: pytest.MonkeyPatc
         display.show("verified", 1_000, total=4_000)
         terminal.say("something else")
         display.show("verified", 2_000, total=4_000)
-    said = capsys.readouterr().err
-    assert said.startswith("\r\x1b[K25% verified 1,000/4,000 records, ")
-    assert "\r\x1b[Ksomething else\n\r\x1b[K50% verified" in said, "another line takes its place"
-    assert said.endswith("\r\x1b[K")
+        shown = on_screen(capsys.readouterr().err)
+        assert len(shown) == 2
+        assert shown[0] == "something else"
+        assert shown[1].startswith("50% verified 2,000/4,000 records, "), "one line that changes"
+        display.show("verified", 3_000, total=4_000)
+    assert on_screen(capsys.readouterr().err) == [], "it goes in the end"
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_a_view_of_ones_own_shows_the_log_as_it_is_now(tmp_path: Path) -> None:
     with closing(connect(tmp_path, "")) as database:
         for statement in (
             "CREATE VIEW lights AS SELECT * FROM states",
-            'CREATE VIEW "On" AS SELECT entity_id FROM lights',
+            'CREATE VIEW "Lit now" AS SELECT entity_id FROM lights',
         ):
             ask(database, tmp_path, statement)
         assert _counted(database, tmp_path) == 0
@@ -121,6 +121,6 @@ def test_a_view_of_ones_own_shows_the_log_as_it_is_now(tmp_path: Path) -> None:
 
 
 def _counted(database: duckdb.DuckDBPyConnection, data_dir: Path) -> int:
-    table = ask(database, data_dir, 'SELECT count(*) AS n FROM "On"')
+    table = ask(database, data_dir, 'SELECT count(*) AS n FROM "Lit now"')
     assert table is not None
     return int(table["n"][0].as_py())
