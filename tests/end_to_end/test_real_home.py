@@ -14,6 +14,7 @@ from servers.influxdb import InfluxDBServer
 from servers.line_protocol import parse
 
 SECONDS = 30.0
+REMOVED = 20
 
 
 @pytest.mark.timeout(240)
@@ -37,7 +38,13 @@ def test_recorded_once_verbatim_and_projected_exactly(
         replayed = []
 
         def interfere() -> None:
-            """Kill InfluxDB halfway, start it again 10 s later; and ask for a replay while the follower writes."""
+            """Kill InfluxDB halfway, start it again 10 s later; and ask for a replay while the follower writes.
+
+            Before that, entities come and go, whose words are no ASCII.
+            """
+            for number in range(REMOVED):
+                home_assistant.set_state(f"sensor.made_up_{number}", "٣ °é🏠", {"ключ": f"значение {number}"})
+                home_assistant.delete_state(f"sensor.made_up_{number}")
             influxdb.kill()
             threading.Event().wait(10)
             influxdb.start()
@@ -83,6 +90,8 @@ def test_recorded_once_verbatim_and_projected_exactly(
             for (_, tags, time), fields in states.items()
             if fields["origin"] == "live"
         )
+        assert sum(fields["removed"] for fields in states.values()) == REMOVED
+        assert {fields["state"] for fields in states.values() if "attr_ключ_str" in fields} == {"٣ °é🏠"}
         assert made == collections.Counter((row["entity_id"], row["at"]) for row in live), (
             "each gives exactly one point"
         )

@@ -140,6 +140,19 @@ def test_a_valid_stray_takes_nothing_away(log: Path, first: int, last: int, gene
     assert "conflict" in {kind for kind, _, _ in found(log)}, "until somebody has looked"
 
 
+def test_a_segment_of_another_log_is_not_merged(log: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It would be one of this log then, and nobody could tell any more."""
+    name = segments(log)[1]
+    (rows,) = segment.row_groups(name)
+    content = segment.write([rows], name.first, name.last, "another")
+    name.path.write_bytes(content)
+    assert found(log) == [("foreign", 11, 20)]
+    compact(log, FastFiles())
+    assert f"{name.path.name} was written for another log: it stays as it is" in caplog.text
+    assert name.path.read_bytes() == content
+    assert found(log) == [("foreign", 11, 20)]
+
+
 def test_a_superseded_segment_with_another_text_is_a_conflict(log: Path) -> None:
     one = segments(log)[0]
     rows = [Record(seq, *(getattr(event(seq + 500), name) for name in Record.__slots__[1:])) for seq in range(1, 11)]
