@@ -218,7 +218,7 @@ def _program() -> str:
     program = Path(sys.argv[0])
     if program.name != "homeiq":
         return "homeiq"
-    if shutil.which("homeiq") == str(program):
-        return "homeiq"
     here = os.path.relpath(program)
-    return str(program.absolute()) if here.startswith("..") else here
+    if not here.startswith(".."):
+        return here  # `uv run` finds it otherwise than whoever types it afterwards
+    return "homeiq" if shutil.which("homeiq") == str(program) else str(program.absolute())
