@@ -2,6 +2,8 @@
 
 import asyncio
 import collections
+import re
+import sys
 import threading
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from servers.home_assistant import HomeAssistantServer
 from servers.homeiq import Homeiq, wait_for
 from servers.influxdb import InfluxDBServer
 from servers.line_protocol import parse
+from servers.terminal import Terminal
 
 SECONDS = 30.0
 REMOVED = 20
@@ -48,7 +51,10 @@ def test_recorded_once_verbatim_and_projected_exactly(
             influxdb.kill()
             threading.Event().wait(10)
             influxdb.start()
-            replayed.append(homeiq.run("replay", "--since", "2d").stdout)
+            command = [sys.executable, "-m", "homeiq", "replay", "--since", "2d"]
+            with Terminal(command, homeiq.environment | {"TERM": "xterm", "COLUMNS": "200"}, homeiq.folder) as terminal:
+                assert terminal.ended(120) == 0
+                replayed.append(terminal.shown)
 
         interference = threading.Thread(target=interfere)
 
@@ -79,6 +85,7 @@ def test_recorded_once_verbatim_and_projected_exactly(
         heard = collections.Counter(subscriber.texts)
         assert {text: recorded[text] for text in heard} == dict(heard), "each event once, byte for byte"
 
+        assert re.search(r"replayed [\d,]+ .*/s.* windows", replayed[0]), "its progress is shown"
         assert "by the running follower" in replayed[0]
         output = homeiq.run("replay", "--output", "-").stdout
         wanted = parse(output)
