@@ -106,17 +106,32 @@ def forget(settings: Settings, entity: str, since: str | None, until: str | None
         found = _found(data_dir, entity, start, end, display)
     if not yes:
         _confirm(found, entity, start, end)
+    facts = {"entity": entity, "since": start, "until": end}
+
+    def is_meant(name: str) -> bool:
+        return fnmatchcase(name, entity)
+
     with long_work(_FORGET_AGAIN) as display, open_sink(data_dir, threading.Event(), "homeiq forget") as sink:
+
+        def told(records: int) -> None:
+            _noting(sink)("forgotten", {**facts, "records": records})
+            sink.forget(is_meant)
+
         sink.rotate()
-        gone = forget_records(data_dir, lambda name: fnmatchcase(name, entity), start, end, watch=_watch(display))
-        facts = {"entity": entity, "since": start, "until": end, "records": gone.records}
-        _noting(sink)("forgotten", facts)
-        sink.forget(lambda name: fnmatchcase(name, entity))
+        gone = forget_records(data_dir, is_meant, start, end, watch=_watch(display), told=told)
     if ask(data_dir, "position") is None:
         _forget_cached(data_dir, entity)
     quarantined = sum(path.suffix != ".note" for path in data_dir.glob("quarantine/*"))
     if as_json:
-        print_json({**facts, "segments": gone.segments, "entities": len(found), "quarantined_files": quarantined})
+        print_json(
+            {
+                **facts,
+                "records": gone.records,
+                "segments": gone.segments,
+                "entities": len(found),
+                "quarantined_files": quarantined,
+            }
+        )
         return
     print_line(
         f"forgot {count_of(gone.records, 'record')} of {count_of(len(found), 'entity', 'entities')}"

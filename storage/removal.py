@@ -144,11 +144,12 @@ def forget(
     files: Files | None = None,
     *,
     watch: Watch = unwatched,
+    told: Callable[[int], None] = lambda records: None,
 ) -> Removed:
     """Make blank rows of the sealed records of these entities with times in [since, until), microseconds UTC.
 
-    Of the old segments nothing is left. The caller lets the log say so afterwards. Raises OSError; LogCorrupt for a damaged
-    segment, when all others are done.
+    Of the old segments nothing is left. In the end `told` is called with how many records went, and lets the log say so.
+    Raises OSError; LogCorrupt for a damaged segment, when all others are done and told.
     """
     files = files or Files()
 
@@ -186,6 +187,7 @@ def forget(
                 records, segments = records + count, segments + 1
         for path in sorted(log_folder(data_dir).glob("date=*/*.parquet.old")):
             _forget_superseded(path, mask, log_id(data_dir, files), files)
+        told(records)
         if damaged:
             raise LogCorrupt(
                 f"{records} records are forgotten, but {damaged[0].message}",
