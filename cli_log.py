@@ -76,6 +76,23 @@ def verify(context: Context, as_json: bool) -> None:
     verify_log(context.settings.data_dir, as_json)
 
 
+@click.command()
+@click.option(
+    "--from", "source", metavar="SRC", help="Bring back what is damaged from this backup: a folder, or s3://…"
+)
+@click.option("--accept-loss", is_flag=True, help="Give up what can neither be read nor be had from a backup.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@shared
+def mend(context: Context, source: str | None, accept_loss: bool, as_json: bool) -> None:
+    """Make a damaged log whole: from a backup, and by saving what can be read. Works while the recorder writes.
+
+    Damaged files go to quarantine/. Without --accept-loss no record is given up. docs/damage.md says what happens.
+    """
+    from .commands.mend import mend_log
+
+    mend_log(context.settings.data_dir, source, accept_loss=accept_loss, as_json=as_json)
+
+
 @click.group("import")
 def import_() -> None:
     """Bring into the log what Home Assistant or another log has recorded. The same file twice adds nothing.
@@ -136,4 +153,4 @@ def export(context: Context, /, **options: Any) -> None:
     write(context.settings.data_dir, ExportOptions(**options))
 
 
-COMMANDS = (compact, forget, backup, restore, verify, import_, export)
+COMMANDS = (compact, forget, backup, restore, verify, mend, import_, export)

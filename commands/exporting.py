@@ -14,10 +14,10 @@ from typing import IO
 
 from ..clock import SystemClock
 from ..connectors.lines import line_of
-from ..errors import LogCorrupt, LogError, UsageError
+from ..errors import LogError, UsageError
 from ..replayer.replay import home_zone
 from ..storage.log import require_log
-from ..storage.reader import LogReader
+from ..storage.reader import LogReader, missing_records
 from ..storage.record import BLANKS, Record
 from .terminal import Display, long_work, say
 from .times import parse_time
@@ -84,10 +84,7 @@ def _wanted(data_dir: Path, options: ExportOptions, display: Display) -> Iterato
         if found:
             yield found
     if reader.missing:
-        ranges = ", ".join(f"{first} to {last}" for first, last in reader.missing)
-        raise LogCorrupt(
-            f"the records {ranges} are missing from the log", hint="homeiq verify says why", place=str(data_dir)
-        )
+        raise missing_records(reader.missing, data_dir)
 
 
 def _write_parquet(lists: Iterator[list[Record]], file: IO[bytes]) -> int:

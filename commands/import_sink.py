@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ..clock import SystemClock
 from ..errors import LogError, LogNotWritable
 from ..recorder.control import ask
 from ..recorder.imports import columns_of
 from ..recorder.latest import Latest
+from ..storage.gaps import RECORDER
 from ..storage.log import EventLog, tails_in
 from ..storage.maintenance import seal
-from ..storage.record import Event
+from ..storage.record import Event, housekeeping_event
 
-__all__ = ["MOST_BYTES", "Sink", "open_sink"]
+__all__ = ["MOST_BYTES", "Sink", "noting", "open_sink"]
 
 MOST_BYTES = 1 << 20
 """So much raw text goes at once, unless one event alone has more."""
@@ -32,6 +34,13 @@ class Sink(ABC):
     @abstractmethod
     def append(self, events: Sequence[Event]) -> None:
         """Make events durable, in this order. Raises LogError: then none of them may be counted as recorded."""
+
+    @abstractmethod
+    def say(self, event: Event) -> None:
+        """Make a word of the recorder's own durable, and seal nothing: whoever says it may hold the lock for that.
+
+        Raises LogError.
+        """
 
     @abstractmethod
     def rotate(self) -> None:
@@ -62,6 +71,9 @@ class _Recorder(Sink):
                 break
         raise LogNotWritable("the recorder takes nothing now", hint=problem)
 
+    def say(self, event: Event) -> None:
+        self.append([event])
+
     def rotate(self) -> None:
         if ask(self._data_dir, "rotate") is None:
             raise LogError("the recorder stopped meanwhile", hint="run it again")
@@ -76,11 +88,17 @@ class _Alone(Sink):
         self._latest = latest
 
     def append(self, events: Sequence[Event]) -> None:
+        self._record(events)
+        if len(tails_in(self._log.folder)) > 2:
+            seal(self._log.data_dir)
+
+    def say(self, event: Event) -> None:
+        self._record([event])
+
+    def _record(self, events: Sequence[Event]) -> None:
         self._log.append(events)
         for event in events:
             self._latest.remember(event)
-        if len(tails_in(self._log.folder)) > 2:
-            seal(self._log.data_dir)
 
     def rotate(self) -> None:
         self._log.rotate()
@@ -88,6 +106,15 @@ class _Alone(Sink):
     def forget(self, entity: Callable[[str], bool]) -> None:
         for name in [name for name in self._latest.entities if entity(name)]:
             del self._latest.entities[name]
+
+
+def noting(sink: Sink) -> Callable[[str, Mapping[str, Any]], None]:
+    """Return what makes a word of the recorder's own, with its facts, durable through a sink. Raises LogError."""
+
+    def note(what: str, facts: Mapping[str, Any]) -> None:
+        sink.say(housekeeping_event(SystemClock().now(), RECORDER, what, **facts))
+
+    return note
 
 
 @contextmanager

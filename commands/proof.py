@@ -42,7 +42,9 @@ def show_plan(settings: Settings, scope: Scope, *, to: str = "", as_json: bool) 
     _print(findings)
     changes = sum(tally.new + tally.changed + tally.removed for tally in findings.tallies.values())
     if findings.frozen:
-        print_line(f"{findings.frozen:,} windows are frozen, since records of theirs have expired, and stay")
+        print_line(
+            f"{findings.frozen:,} windows are frozen, since records of theirs have expired or are lost, and stay"
+        )
     print_line(f"a replay would change {changes:,} points in {findings.target}; nothing was written")
 
 
@@ -72,7 +74,9 @@ def _verdict(findings: Findings) -> str:
     if findings.refused:
         parts.append(f"{findings.refused:,} were refused by the target (homeiq dead-letters)")
     if findings.frozen:
-        parts.append(f"{findings.frozen:,} windows are frozen, since records of theirs have expired, and stay")
+        parts.append(
+            f"{findings.frozen:,} windows are frozen, since records of theirs have expired or are lost, and stay"
+        )
     if findings.foreign:
         parts.append(f"{findings.foreign:,} points are not ours, and stay")
     return "; ".join([*parts, *findings.problems])

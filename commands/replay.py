@@ -120,7 +120,7 @@ def _summary(done: ReplayProgress, seconds: float, as_json: bool, *, to_stdout: 
     if counts.removed:
         say(f"  {counts.removed:,} points were removed that nothing makes any more")
     if done.frozen:
-        say(f"  {done.frozen:,} windows are frozen: records of theirs have expired, and their points stay")
+        say(f"  {done.frozen:,} windows are frozen: records of theirs have expired or are lost, and their points stay")
     if counts.stuck:
         say(f"  {counts.stuck:,} points cannot be removed without loss to others: they stay")
     for reason, count in sorted(counts.reasons.items()):

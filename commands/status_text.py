@@ -87,7 +87,7 @@ def _target(target: Mapping[str, Any]) -> Iterator[str]:
     for reason, count in target["stale"].items():
         yield f"  stale: {count_of(count, 'window')}, since {reason}"
     if target["frozen"]:
-        yield f"  frozen: {target['frozen']:,} windows, since records of theirs have expired; their points stay"
+        yield f"  frozen: {target['frozen']:,} windows, since records of theirs have expired or are lost; their points stay"
     for name, changed in target["changed"].items():
         yield (
             f"  changed: the normalizer {name}; {changed['windows']:,} windows with {changed['events']:,} events are as it"

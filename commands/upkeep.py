@@ -13,7 +13,6 @@ from contextlib import closing, suppress
 from dataclasses import asdict
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -23,10 +22,8 @@ from ..errors import UsageError
 from ..recorder.control import ask
 from ..replayer.replay import home_zone
 from ..settings import Settings
-from ..storage.gaps import RECORDER
 from ..storage.log import require_log
-from ..storage.record import housekeeping_event
-from .import_sink import Sink, open_sink
+from .import_sink import noting, open_sink
 from .terminal import Display, long_work, print_json, print_line
 from .times import parse_time
 
@@ -53,7 +50,7 @@ def compact(settings: Settings, *, as_json: bool, background: bool) -> None:
         if not background:
             sink.rotate()
         sealed, merged = compact_log(data_dir, least=_ENOUGH if background else 2, watch=watch)
-        gone = expire(data_dir, rules_of(settings.retention), SystemClock().now(), _noting(sink), watch=watch)
+        gone = expire(data_dir, rules_of(settings.retention), SystemClock().now(), noting(sink), watch=watch)
     if as_json:
         names = {"sealed": [str(name.path) for name in sealed], "merged": [str(name.path) for name in merged]}
         print_json({**names, "expired": asdict(gone)})
@@ -83,13 +80,6 @@ def _watch(display: Display) -> Callable[[str, int, int], None]:
     return lambda what, done, total: display.show(what, done, total=total)
 
 
-def _noting(sink: Sink) -> Callable[[str, Mapping[str, Any]], None]:
-    def note(what: str, facts: Mapping[str, Any]) -> None:
-        sink.append([housekeeping_event(SystemClock().now(), RECORDER, what, **facts)])
-
-    return note
-
-
 def forget(settings: Settings, entity: str, since: str | None, until: str | None, *, yes: bool, as_json: bool) -> None:
     """Make blank rows of an entity's records, leaving nothing of them. Raises HomeiqError."""
     from ..storage.removal import forget as forget_records
@@ -114,7 +104,7 @@ def forget(settings: Settings, entity: str, since: str | None, until: str | None
     with long_work(_FORGET_AGAIN) as display, open_sink(data_dir, threading.Event(), "homeiq forget") as sink:
 
         def told(records: int) -> None:
-            _noting(sink)("forgotten", {**facts, "records": records})
+            noting(sink)("forgotten", {**facts, "records": records})
             sink.forget(is_meant)
 
         sink.rotate()

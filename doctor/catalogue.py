@@ -177,7 +177,7 @@ CATALOGUE: Final[dict[str, Explained]] = {
     "log-damaged": Explained(
         "Some of the log is missing, or not what was written.",
         "A disk that fails, or a file that was changed or removed by hand.",
-        "`homeiq verify` lists all of it. Bring it back from a backup (docs/backup.md); the rest is read without it.",
+        "`homeiq verify` lists it. `homeiq mend` brings it back from a backup, or saves what can be read: docs/damage.md.",
     ),
     "log-foreign-file": Explained(
         "A file lies in the log's folder that is none of the log's.",

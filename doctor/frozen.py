@@ -1,4 +1,4 @@
-"""Which windows stay as they are, since records of theirs have expired: for the doctor and `homeiq status`."""
+"""Which windows stay as they are, since records of theirs have expired or are lost: for the doctor and `homeiq status`."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def _quick(case: Case, facts: LogFacts) -> tuple[list[Finding], list[str], str]:
     )
 
 
-_VERIFY: Final = ("homeiq verify", "homeiq restore SRC   # from a backup, if there is one")
+_VERIFY: Final = ("homeiq verify", "homeiq mend --from SRC   # a backup, if there is one; homeiq mend without")
 
 
 def _records(first: int, last: int) -> str:
@@ -108,7 +108,7 @@ def _records(first: int, last: int) -> str:
 
 def _quarantine(data_dir: Path) -> list[Path]:
     try:
-        return sorted(path for path in (data_dir / "quarantine").iterdir() if path.suffix != ".txt")
+        return sorted(path for path in (data_dir / "quarantine").iterdir() if path.suffix != ".note")
     except OSError:
         return []
 

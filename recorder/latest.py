@@ -25,8 +25,9 @@ import orjson
 
 from ..connectors.home_assistant.protocol import SOURCE
 from ..errors import HomeiqError
+from ..storage.gaps import facts_of
 from ..storage.log import log_folder, tails_in
-from ..storage.record import Event, Record
+from ..storage.record import LOST, Event, Record
 from ..storage.tail import read_tail
 from .idempotency import Keys
 from .listened import Listened
@@ -109,6 +110,10 @@ class Latest:
                 self.entities[entity_id] = event.time
             elif event.origin == "backfill":
                 self.entities[entity_id] = max(self.entities.get(entity_id, event.time), event.time)
+        elif event_type == LOST and "rows" in facts_of(event.raw):
+            # What these said may be lost: whatever the next snapshot brings is new. The names of entities are known still.
+            self.registries.clear()
+            self.entities = dict.fromkeys(self.entities, 0)
         elif event_type == "homeiq_choice" or _is_registry(event):
             self.registries[event_type] = _digest(event.raw)
             if event_type == "config":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..clock import DAY
+from ..storage.gaps import facts_of
 from ..storage.record import Record
 from ..storage.vanished import vanished_of
 from .frozen import REASON, concerned
@@ -21,8 +22,15 @@ def doubt_forgotten(record: Record, tracks: Iterable[Track], taken: Mapping[Trac
                 taken[track].stale.setdefault(window, REASON)
 
 
-def doubt_lost(first: int, tracks: Iterable[Track], taken: Mapping[Track, Taken]) -> None:
-    """Records that were projected are lost from the log since: what may be made of them is made anew."""
+def doubt_lost(record: Record, tracks: Iterable[Track], taken: Mapping[Track, Taken]) -> None:
+    """Records at the log's end that were projected are lost since: what may be made of them is made anew.
+
+    Where sealed records were lost, their windows are frozen instead.
+    """
+    facts = facts_of(record.raw)
+    first = facts.get("first")
+    if "rows" in facts or not isinstance(first, int):
+        return
     for track in tracks:
         touched = [window for window, (state, end) in track.states.items() if state == "live" or end >= first]
         taken[track].stale |= dict.fromkeys(touched, "the end of the log was lost")

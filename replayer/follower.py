@@ -15,9 +15,8 @@ from ..errors import Stopped
 from ..settings import ReplaySettings
 from ..storage.log import log_id
 from ..storage.reader import LogReader, records_of
-from ..storage.record import FORGOTTEN, HOUSEKEEPING, LOST, Record
+from ..storage.record import FORGOTTEN, LOST, Record
 from ..storage.view import LogView
-from ..verbatim import loads
 from .conditions import KINDS
 from .delivery import Delivery
 from .doubt import doubt_forgotten, doubt_home, doubt_lost
@@ -297,8 +296,8 @@ class Follower:
         if record.event_type == FORGOTTEN:
             self._view = None  # it may hold what was in a tail then
             doubt_forgotten(record, self._tracks, taken)
-        if record.event_type == HOUSEKEEPING + LOST:
-            doubt_lost(loads(record.raw)["first"], self._tracks, taken)
+        if record.event_type == LOST:
+            doubt_lost(record, self._tracks, taken)
         if record.event_type in HOME_TYPES:
             changed = self._home.learn(record)
             if changed is not None:

@@ -1,8 +1,9 @@
-"""Windows that can't be computed any more, since records have expired; and those from which some were forgotten.
+"""Windows that can't be computed any more, since records have expired or are lost; and those from which some were
+forgotten.
 
-A window is frozen for a normalizer once a record has expired that it reads there, or that says what surrounded the home
-then: it is not stale, not replayed, not audited, and its points stay as they are. Both follow from the log alone, for any
-target and with any ledger: see storage/vanished.py.
+A window is frozen for a normalizer once a record has expired, or is lost, that it reads there, or that says what surrounded
+the home then: it is not stale, not replayed, not audited, and its points stay as they are. Both follow from the log alone,
+for any target and with any ledger: see storage/vanished.py.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..clock import DAY
 from ..storage.record import HOUSEKEEPING
-from ..storage.vanished import Expired, Forgotten
+from ..storage.vanished import ANY, Expired, Forgotten
 from ..storage.view import LogView
 from .conditions import KINDS, SETTLES
 from .ledger import Ledger
@@ -31,7 +32,7 @@ def is_frozen(view: LogView, normalizer: Normalizer, window: int) -> bool:
     if _any(expired, normalizer.reads, start, end):
         return True
     return any(
-        one.event_type == POLLED and one.source == kind and one.start < end and one.end > start - KINDS[kind] - SETTLES
+        one.may_be(kind, POLLED) and one.start < end and one.end > start - KINDS[kind] - SETTLES
         for kind in KINDS
         if kind in normalizer.of_home
         for one in expired
@@ -44,11 +45,12 @@ def _any(expired: Iterable[Expired], reads: Reads, start: int, end: int) -> bool
 
 def _reads(reads: Reads, one: Expired) -> bool:
     """Tell whether a normalizer reads records of a kind; of entities, the domain alone is known."""
-    if one.event_type not in reads.event_types or (reads.sources and one.source not in reads.sources):
+    sources: tuple[str | None, ...] = reads.sources or (None,)
+    if not any(one.may_be(source, event_type) for source in sources for event_type in reads.event_types):
         return False
     if one.event_type == POLLED or not (reads.entities or reads.domains):
         return True
-    return one.domain in {*reads.domains, *(entity.partition(".")[0] for entity in reads.entities)}
+    return one.domain in {ANY, *reads.domains, *(entity.partition(".")[0] for entity in reads.entities)}
 
 
 def not_frozen(view: LogView, normalizer: Normalizer, windows: Iterable[int]) -> set[int]:

@@ -63,7 +63,7 @@ _VIEW_SECONDS = 900.0
 class Progress:
     """How far a replay is; `windows` counts a day once for each normalizer, `events` are those that they hold.
 
-    `frozen` windows stay as they are, since records of theirs have expired.
+    `frozen` windows stay as they are, since records of theirs have expired or are lost.
     `by_follower`: it is done by the process that follows the log into this target.
     """
 

@@ -39,6 +39,7 @@ __all__ = [
     "Watch",
     "seal",
     "compact",
+    "in_order",
     "is_trusted",
     "position",
     "main",
@@ -262,7 +263,7 @@ def _groups(slices: Sequence[Slice], most: int) -> list[list[Slice]]:
 
 def _merged(group: Sequence[Slice]) -> Iterator[pa.Table]:
     """Yield the rows of segments in one order."""
-    yield _ordered(pa.concat_tables([table for part in group for table in read_slice(part, part.first, part.last)]))
+    yield in_order(pa.concat_tables([table for part in group for table in read_slice(part, part.first, part.last)]))
 
 
 def _joined(group: Sequence[Slice]) -> Iterator[pa.Table]:
@@ -275,7 +276,7 @@ def _joined(group: Sequence[Slice]) -> Iterator[pa.Table]:
             yield pa.concat_tables(list(segment.read_rows(part.segment, part.first, part.last, COLUMNS, groups)))
 
 
-def _ordered(rows: pa.Table) -> pa.Table:
+def in_order(rows: pa.Table) -> pa.Table:
     """Return rows in the order of questions."""
     month = pc.floor_temporal(rows["time"], unit="month")
     keys = [(name, "ascending") for name in ("month", "event_type", "entity_id", "time", "seq")]

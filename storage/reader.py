@@ -27,6 +27,7 @@ __all__ = [
     "TailPart",
     "LogReader",
     "columns_of",
+    "missing_records",
     "list_files",
     "lists_of",
     "read_everything",
@@ -276,10 +277,17 @@ def read_everything(data_dir: Path) -> Iterator[list[Record]]:
     reader = LogReader(data_dir, 1)
     yield from reader.read()
     if reader.missing:
-        ranges = ", ".join(f"{first}-{last}" for first, last in reader.missing)
-        raise LogCorrupt(
-            f"the records {ranges} are missing from the log", hint="homeiq verify says why", place=str(data_dir)
-        )
+        raise missing_records(reader.missing, data_dir)
+
+
+def missing_records(missing: Sequence[tuple[int, int]], data_dir: Path) -> LogCorrupt:
+    """Return the error that says which ranges of seq no file holds."""
+    ranges = ", ".join(f"{first} to {last}" for first, last in missing)
+    return LogCorrupt(
+        f"the records {ranges} are missing from the log",
+        hint="homeiq verify says why, and homeiq mend makes it whole",
+        place=str(data_dir),
+    )
 
 
 def _least(*limits: int | None) -> int | None:

@@ -58,9 +58,6 @@ HOUSEKEEPING: Final = "homeiq_"
 """Event types that begin so are the recorder's own words about itself: connections, heartbeats, clock jumps, blanks."""
 
 
-LOST: Final = "lost"
-"""The records `first` … `last`, which readers may have seen, were lost from the disk and are blank rows now."""
-
 STATE_TYPES: Final = ("state_changed", "state")
 """The event types that are states."""
 
@@ -69,6 +66,7 @@ HEARTBEAT: Final = HOUSEKEEPING + "heartbeat"
 
 EXPIRED: Final = HOUSEKEEPING + "expired"
 FORGOTTEN: Final = HOUSEKEEPING + "forgotten"
+LOST: Final = HOUSEKEEPING + "lost"
 """Event types that say what the log does not hold any more: see vanished.py."""
 
 GONE: Final = "blank"

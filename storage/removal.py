@@ -32,7 +32,17 @@ from .reader import list_files
 from .record import BLANKS, COLUMNS, GONE, blank
 from .vanished import Key, never_expires, runs_of
 
-__all__ = ["Note", "Removed", "Rules", "expire", "forget", "rules_of"]
+__all__ = [
+    "Note",
+    "Removed",
+    "Rules",
+    "blanked",
+    "enter_days",
+    "expire",
+    "forget",
+    "mask_of",
+    "rules_of",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -154,13 +164,7 @@ def forget(
     files = files or Files()
 
     def mask(table: pa.Table) -> pa.ChunkedArray:
-        names = [name for name in pc.unique(table["entity_id"]).to_pylist() if name is not None and entity(name)]
-        found = pc.is_in(table["entity_id"], pa.array(names, pa.string()))
-        if since is not None:
-            found = pc.and_(found, pc.greater_equal(table["time"], pa.scalar(since, _STAMP)))
-        if until is not None:
-            found = pc.and_(found, pc.less(table["time"], pa.scalar(until, _STAMP)))
-        return found
+        return mask_of(table, entity, since, until)
 
     with locked(data_dir / "log" / "MAINTENANCE", "forgetting", wait=True):
         seal_tails(data_dir, files)
@@ -191,10 +195,21 @@ def forget(
         if damaged:
             raise LogCorrupt(
                 f"{records} records are forgotten, but {damaged[0].message}",
-                hint="fetch that file from a backup, or move it away, and run it again",
+                hint="homeiq mend, and run it again",
                 place=damaged[0].place,
             )
         return Removed(records, segments)
+
+
+def mask_of(table: pa.Table, entity: Callable[[str], bool], since: int | None, until: int | None) -> pa.ChunkedArray:
+    """Return for each row of a table whether it is of these entities, with a time in [since, until) (microseconds UTC)."""
+    names = [name for name in pc.unique(table["entity_id"]).to_pylist() if name is not None and entity(name)]
+    found = pc.is_in(table["entity_id"], pa.array(names, pa.string()))
+    if since is not None:
+        found = pc.and_(found, pc.greater_equal(table["time"], pa.scalar(since, _STAMP)))
+    if until is not None:
+        found = pc.and_(found, pc.less(table["time"], pa.scalar(until, _STAMP)))
+    return found
 
 
 def _forget_superseded(path: Path, mask: Callable[[pa.Table], pa.ChunkedArray], log: str, files: Files) -> None:
@@ -206,7 +221,7 @@ def _forget_superseded(path: Path, mask: Callable[[pa.Table], pa.ChunkedArray], 
     try:
         if not pc.any(mask(_columns(name, ("entity_id", "time")))).as_py():
             return
-        blanked = (_blanked(table, mask(table), "forgotten") for table in segment.row_groups(name))
+        blanked = (blanked(table, mask(table), "forgotten") for table in segment.row_groups(name))
         content = segment.write(blanked, name.first, name.last, log)
     except Exception:  # whatever is wrong with it: it speaks for nothing, and may hold what is to be forgotten
         files.remove(path)
@@ -240,8 +255,12 @@ def _count(name: SegmentName, cutoffs: _Cutoffs, days: dict[Key, set[int]]) -> i
     """Count what has expired in a segment, and enter on which days it lay."""
     table = _columns(name, ("time", "source", "event_type", "entity_id"))
     gone = table.filter(cutoffs.mask(table))
-    if not gone.num_rows:
-        return 0
+    enter_days(gone, days)
+    return int(gone.num_rows)
+
+
+def enter_days(gone: pa.Table, days: dict[Key, set[int]]) -> None:
+    """Enter by kind on which days (microseconds UTC of their beginning) rows lay that go."""
     domain = pc.fill_null(
         pc.list_element(pc.split_pattern(pc.fill_null(gone["entity_id"], ""), ".", max_splits=1), 0), ""
     )
@@ -249,7 +268,6 @@ def _count(name: SegmentName, cutoffs: _Cutoffs, days: dict[Key, set[int]]) -> i
     kinds = pa.table({"source": gone["source"], "event_type": gone["event_type"], "domain": domain, "day": day})
     for row in kinds.group_by(["source", "event_type", "domain", "day"]).aggregate([]).to_pylist():
         days.setdefault((row["source"], row["event_type"], row["domain"]), set()).add(row["day"])
-    return int(gone.num_rows)
 
 
 def _leading_blank(names: Sequence[SegmentName], cutoffs: _Cutoffs) -> list[SegmentName]:
@@ -307,12 +325,12 @@ def _blank_segment(
     """Write a segment's next generation, in which the rows that the mask names are blank."""
 
     def rows() -> Iterator[pa.Table]:
-        return (_blanked(table, mask(table), reason) for table in segment.row_groups(name))
+        return (blanked(table, mask(table), reason) for table in segment.row_groups(name))
 
     return write_segment(data_dir, rows, name.first, name.last, name.generation + 1, files)
 
 
-def _blanked(table: pa.Table, gone: pa.ChunkedArray, reason: str) -> pa.Table:
+def blanked(table: pa.Table, gone: pa.ChunkedArray, reason: str) -> pa.Table:
     """Return the rows in their order, those that go as blank rows."""
     text = pa.string()
     new = {

@@ -42,6 +42,7 @@ __all__ = [
     "groups_of",
     "read_rows",
     "row_groups",
+    "tables_in",
 ]
 
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
@@ -256,6 +257,13 @@ def row_groups(name: SegmentName, columns: Sequence[str] = COLUMNS) -> Iterator[
         count = file.num_row_groups
     for group in range(count):
         yield pa.concat_tables(list(read_rows(name, name.first, name.last, columns, [group])))
+
+
+def tables_in(content: bytes) -> Iterator[pa.Table]:
+    """Yield the rows of each row group of a segment's bytes, which were proved by `check_content`."""
+    with pq.ParquetFile(pa.BufferReader(content)) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns=list(COLUMNS), use_threads=False)
 
 
 def blocks(name: SegmentName, first: int, last: int) -> list[list[int]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import LogCorrupt, LogNotWritable
 from .files import Files
 from .manifest import parse_tail, tail_name
-from .record import LOST, Event, Record, blank, decode, encode, encode_group, housekeeping_event
+from .record import HOUSEKEEPING, LOST, Event, Record, blank, decode, encode, encode_group, housekeeping_event
 from .reserve import is_full
 
 __all__ = ["Tail", "TailCursor", "Recovery", "read_tail", "recover", "drop_sealed", "not_writable"]
@@ -163,7 +163,7 @@ def recover(data_dir: Path, path: Path, before: int | None, files: Files, durabl
         good += [_blank_line(seq, received_at) for seq in range(recovery.next_seq, recovery.next_seq + lost)]
         recovery.next_seq += lost
         if before is None:  # Whoever has seen them is told, by a record that comes after all that it has seen.
-            said = housekeeping_event(received_at, "recorder", LOST, first=start, last=end)
+            said = housekeeping_event(received_at, "recorder", LOST.removeprefix(HOUSEKEEPING), first=start, last=end)
             good.append(encode(recovery.next_seq, said))
             recovery.next_seq += 1
     whole = b"".join(good)

@@ -1,44 +1,54 @@
-"""What the log says of records that it does not hold any more: expired by the settings, or forgotten for a person's sake.
+"""What the log says of records that it does not hold any more: expired, forgotten for a person's sake, or lost by a disk.
 
-Both stand in records of the recorder's own (source `recorder`, never expired themselves), so that the log alone tells it:
+All stand in records of the recorder's own (source `recorder`, never expired themselves), so that the log alone tells it:
 
     homeiq_expired     written before the first row goes. `rows`: a list of [source, event type, domain of the entity or
                        "", first day, last day] (days: microseconds UTC of their beginning), `records` in number, and where
                        whole segments went `first_seq`: the first record that there still is
     homeiq_forgotten   written after the last row went. `entity` (a glob), `since` and `until` (microseconds UTC or null),
                        `records` in number. Never what they held
+    homeiq_lost        the records `first` … `last` were damaged on disk. With `rows`, as above, where they had been sealed
+                       and somebody accepted the loss (see mending.py); `*` stands for any where nothing is known any more.
+                       `records`: so many of them are lost. Without `rows`: the end of a tail
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..clock import DAY
 from .gaps import facts_of
-from .record import EXPIRED, FORGOTTEN, GONE, HOUSEKEEPING
+from .record import EXPIRED, FORGOTTEN, GONE, HOUSEKEEPING, LOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from .record import Record
 
-__all__ = ["Expired", "Forgotten", "Vanished", "never_expires", "runs_of", "vanished_of"]
+__all__ = ["ANY", "Expired", "Forgotten", "Vanished", "never_expires", "runs_of", "vanished_of"]
 
 Key = tuple[str, str, str]
 """Source, event type, and the entity's domain; empty where there is no entity."""
 
+ANY: Final = "*"
+"""Stands in a key for whatever it may have been."""
+
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Records of this kind have expired whose times lie in [start, end), whole days (microseconds UTC)."""
+    """Records of this kind have expired, or are lost, whose times lie in [start, end), whole days (microseconds UTC)."""
 
     source: str
     event_type: str
     domain: str
     start: int
     end: int
+
+    def may_be(self, source: str | None, event_type: str) -> bool:
+        """Tell whether a record of this source (None: of any) and type was among them."""
+        return self.event_type in (event_type, ANY) and (source is None or self.source in (source, ANY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,7 @@ def vanished_of(records: Sequence[Record]) -> Vanished:
     first_seq = 1
     for record in sorted(records, key=lambda record: record.seq):
         facts = facts_of(record.raw)
-        if record.event_type == EXPIRED:
+        if record.event_type in (EXPIRED, LOST):
             first_seq = max(first_seq, _integer(facts.get("first_seq")) or 1)
             rows = facts.get("rows")
             for row in rows if isinstance(rows, list) else ():

@@ -16,8 +16,8 @@ from ..choice import Choice
 from ..errors import LogCorrupt
 from . import segment
 from .manifest import Slice
-from .reader import LogFiles, TailPart, list_files, records_of
-from .record import COLUMNS, EXPIRED, FORGOTTEN
+from .reader import LogFiles, TailPart, list_files, missing_records, records_of
+from .record import COLUMNS, EXPIRED, FORGOTTEN, LOST
 from .tail import read_tail
 from .vanished import Vanished, vanished_of
 
@@ -75,15 +75,13 @@ class LogView:
     superseded meanwhile, and that a new view is needed.
     """
 
-    def __init__(self, data_dir: Path, upto: int | None = None) -> None:
-        """Raises LogCorrupt if a range of records is missing."""
+    def __init__(self, data_dir: Path, upto: int | None = None, *, lacking: bool = False) -> None:
+        """Raises LogCorrupt if a range of records is missing; `lacking`: it may be, and what is damaged is passed over."""
         files, tail = _consistent(data_dir, upto)
-        if files.missing:
-            ranges = ", ".join(f"{first} to {last}" for first, last in files.missing)
-            raise LogCorrupt(
-                f"the records {ranges} are missing from the log", hint="homeiq verify says why", place=str(data_dir)
-            )
+        if files.missing and not lacking:
+            raise missing_records(files.missing, data_dir)
         self._data_dir = data_dir
+        self._lacking = lacking
         self.tail = tail
         self.slices = [part for part in files.slices if upto is None or part.first <= upto]
         self._upto = upto
@@ -104,7 +102,7 @@ class LogView:
         A log says so before anything expires, and this is asked after the view was made: so nothing of what the view
         reads has expired without being named here.
         """
-        tables = LogView(self._data_dir).scan(event_types=(EXPIRED, FORGOTTEN))
+        tables = LogView(self._data_dir, lacking=self._lacking).scan(event_types=(EXPIRED, FORGOTTEN, LOST))
         return vanished_of([record for table in tables for record in records_of(table)])
 
     def scan(
@@ -127,21 +125,26 @@ class LogView:
         and greatest time: it is asked for when its turn comes.
         """
         condition = _condition(start, end, event_types, entities, wanted)
+
+        def wants(bounds: _Bounds) -> bool:
+            return (
+                (end is None or bounds.low < end)
+                and (start is None or bounds.high >= start)
+                and bounds.may_have(event_types, domains)
+            )
+
         for part in self.slices:
-            groups = [
-                (group, bounds)
-                for group, bounds in enumerate(self._bounds_of(part))
-                if (end is None or bounds.low < end) and (start is None or bounds.high >= start)
-                if bounds.may_have(event_types, domains)
-            ]
             last = part.last if self._upto is None else min(part.last, self._upto)
-            for group, bounds in groups:
-                if without(bounds.low, bounds.high):
-                    continue
-                held = self._held.get((part, group))
-                if held is not None and not held.may_have(event_types, domains):
-                    continue
-                yield from self._scan_group(part, last, group, columns, condition)
+            try:
+                for group, bounds in enumerate(self._bounds_of(part)):
+                    held = self._held.get((part, group))
+                    if not wants(bounds) or without(bounds.low, bounds.high):
+                        continue
+                    if held is None or held.may_have(event_types, domains):
+                        yield from self._scan_group(part, last, group, columns, condition)
+            except LogCorrupt:
+                if not self._lacking:
+                    raise
         if self.tail.num_rows:
             yield _filtered(self.tail, condition).select(list(columns))
 

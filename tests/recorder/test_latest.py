@@ -8,7 +8,7 @@ from homeiq.recorder import latest as module
 from homeiq.recorder.latest import Latest
 from homeiq.storage.log import EventLog
 from homeiq.storage.maintenance import seal
-from homeiq.storage.record import Event, Origin
+from homeiq.storage.record import Event, Origin, housekeeping_event
 
 
 def state(time: int, event_type: str = "state", origin: Origin = "snapshot", entity_id: str = "a.b") -> Event:
@@ -47,6 +47,19 @@ def test_a_clock_that_was_put_right_hides_no_state() -> None:
     assert recorded(latest, state(1_000, "state_changed", "live"))
     assert recorded(latest, state(5)), "Home Assistant's clock was ahead, and its state is another one now"
     assert not recorded(latest, state(5))
+
+
+def test_after_sealed_records_were_lost_a_snapshot_says_all_of_it_again() -> None:
+    latest = Latest()
+    assert recorded(latest, state(5))
+    assert recorded(latest, registry("[1]"))
+    latest.remember(housekeeping_event(9, "recorder", "lost", first=1, last=2))
+    assert not recorded(latest, registry("[1]")), "the end of a tail was lost, which was read at the start"
+    latest.remember(housekeeping_event(9, "recorder", "lost", first=1, last=2, records=2, rows=[]))
+    assert list(latest.entities) == ["a.b"]
+    assert recorded(latest, state(5))
+    assert recorded(latest, registry("[1]"))
+    assert not recorded(latest, registry("[1]"))
 
 
 def test_what_was_not_kept_is_not_known() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from homeiq.clock import DAY, SECOND
-from homeiq.commands.import_sink import open_sink
+from homeiq.clock import DAY, SECOND, SystemClock
+from homeiq.commands.import_sink import noting, open_sink
 from homeiq.commands.upkeep import compact, forget
 from homeiq.replayer import audit as auditing
 from homeiq.replayer import replay as replaying
@@ -21,6 +21,9 @@ from homeiq.replayer.replay import follow, replay
 from homeiq.replayer.scope import Scope
 from homeiq.replayer.targets.embedded import EmbeddedTarget
 from homeiq.settings import Settings
+from homeiq.storage.maintenance import seal
+from homeiq.storage.mending import losses_of, mend
+from homeiq.storage.reader import list_files
 from homeiq.storage.record import Event, housekeeping_event
 from homeiq.storage.removal import Rules, expire
 from homeiq.storage.view import LogView
@@ -72,14 +75,20 @@ class Home:
         """Let records before a day of the log's expire."""
         with open_sink(self.data_dir, threading.Event()) as sink:
             sink.rotate()
-            from homeiq.storage.maintenance import seal
-
             seal(self.data_dir)
 
             def note(what: str, facts: Mapping[str, Any]) -> None:
                 sink.append([housekeeping_event(DAY_0 + until * DAY, "recorder", what, **facts)])
 
             expire(self.data_dir, Rules(ages=ages), DAY_0 + until * DAY, note)
+
+    def lose(self, *, segment: int) -> int:
+        """Cut a segment, and give it up; return how many records are lost."""
+        name = list_files(self.data_dir).slices[segment].segment
+        name.path.write_bytes(name.path.read_bytes()[:-9])
+        losses, _ = losses_of(self.data_dir)
+        with open_sink(self.data_dir, threading.Event()) as sink:
+            return mend(self.data_dir, losses, noting(sink), SystemClock().now(), accept=True).lost
 
     def forget(self, glob: str, since: str | None = None, until: str | None = None) -> None:
         forget(self.settings, glob, since, until, yes=True, as_json=True)
@@ -118,6 +127,28 @@ def test_points_of_expired_records_stay_whatever_is_replayed(home: Home) -> None
     home.follow()
     found = audit(home.settings, Scope())
     assert (found.frozen, found.differs) == (FROZEN, False)
+    assert home.content() == before
+
+
+def test_points_of_records_that_are_lost_stay_whatever_is_replayed(home: Home) -> None:
+    for day in (7, 8, 9):
+        write_log(home.data_dir, [state("sensor.a", str(day), DAY_0 + day * DAY)])
+        seal(home.data_dir)
+    write_log(home.data_dir, [state("sensor.a", "10", DAY_0 + 10 * DAY)])
+    home.follow()
+    before = home.content()
+    assert home.lose(segment=2) == 1
+    normalizer = HomeAssistantNormalizer()
+    frozen = [day for day in range(11) if is_frozen(LogView(home.data_dir), normalizer, DAY_0 + day * DAY)]
+    assert frozen == [7, 8, 9, 10], (
+        "between the neighbours' times, and the weather then may be asked for two hours later"
+    )
+    stayed = replayed(home)
+    assert stayed == len(frozen), "no other window was ever written"
+    assert home.content() == before
+    home.follow()
+    found = audit(home.settings, Scope())
+    assert (found.frozen, found.differs) == (stayed, False)
     assert home.content() == before
 
 

@@ -14,10 +14,11 @@ from typing import Any
 
 from homeiq.clock import DAY
 from homeiq.storage.files import Files
-from homeiq.storage.log import EventLog, tails_in
+from homeiq.storage.log import EventLog, segments_in, tails_in
 from homeiq.storage.maintenance import compact, seal
+from homeiq.storage.mending import losses_of, mend
 from homeiq.storage.record import housekeeping_event
-from homeiq.storage.removal import Rules, expire, forget
+from homeiq.storage.removal import Note, Rules, expire, forget
 
 from .disks import Halt, ShadowedFiles, SteppedFiles, event, events, small_segments
 
@@ -40,6 +41,8 @@ class Scenario:
     """So many records are durable before."""
     going: Callable[[int], bool] = lambda seq: False
     """Which records may be gone afterwards, for they are forgotten or have expired."""
+    again: bool = False
+    """It must be done again, where it did not come to its end, before the log is whole."""
 
 
 class Disk(ShadowedFiles):
@@ -120,11 +123,7 @@ def _forget(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
 
 
 def _expire(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
-    def note(what: str, facts: Mapping[str, Any]) -> None:
-        with EventLog(data_dir, files=files) as log:
-            log.append([housekeeping_event(_NOW, "homeiq", what, **facts)])
-
-    expire(data_dir, Rules(age=4 * DAY), _NOW, note, files)
+    expire(data_dir, Rules(age=4 * DAY), _NOW, _note_into(data_dir, files), files)
 
 
 def _of_days(data_dir: Path, files: Files) -> None:
@@ -159,6 +158,40 @@ def _at(number: int) -> int:
 _NOW = _at(24)
 
 
+def _cut(data_dir: Path, files: Files) -> None:
+    """Leave a segment of which nothing can be read."""
+    _sealed(data_dir, files)
+    path = _second_segment(data_dir)
+    files.write_whole(path, path.read_bytes()[:-50])
+
+
+def _changed(data_dir: Path, files: Files) -> None:
+    """Leave a segment that is not what was written, of which all can be read."""
+    _sealed(data_dir, files)
+    path = _second_segment(data_dir)
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"homeiq.digest") + 40
+    content[place] = ord("0") if content[place] != ord("0") else ord("1")
+    files.write_whole(path, content)
+
+
+def _second_segment(data_dir: Path) -> Path:
+    return sorted(segments_in(data_dir / "log"))[1].path
+
+
+def _mend(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
+    losses, _ = losses_of(data_dir)
+    mend(data_dir, losses, _note_into(data_dir, files), _NOW, accept=True, files=files)
+
+
+def _note_into(data_dir: Path, files: Files) -> Note:
+    def note(what: str, facts: Mapping[str, Any]) -> None:
+        with EventLog(data_dir, files=files) as log:
+            log.append([housekeeping_event(_NOW, "homeiq", what, **facts)])
+
+    return note
+
+
 def _join(data_dir: Path, files: Files, acknowledge: Acknowledge) -> None:
     with small_segments(8, 16):
         compact(data_dir, files)
@@ -180,6 +213,8 @@ SCENARIOS = {
     "forget": Scenario(_sealed, _forget, there=24, going=lambda seq: seq % 3 == 0),
     "expire": Scenario(_behind_what_stays, _expire, there=24, going=lambda seq: 1 < seq < 20),
     "expire whole segments": Scenario(_of_days, _expire, there=24, going=lambda seq: seq < 20),
+    "mend": Scenario(_changed, _mend, there=24, again=True),
+    "mend by giving up": Scenario(_cut, _mend, frozenset(range(5, 13)), there=24, again=True),
     "quarantine": Scenario(_damaged, _open, frozenset({2}), 8),
 }
 

@@ -1,0 +1,70 @@
+"""`homeiq mend`: makes a damaged log whole, from a backup or by what can still be read of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from ..clock import SystemClock
+from ..doctor.words import count as count_of
+from ..storage.log import require_log
+from ..storage.mending import Loss, Mended, losses_of, mend
+from ..storage.places import place_of
+from ..storage.verify import Finding
+from .import_sink import noting, open_sink
+from .terminal import long_work, print_json, print_line, say
+
+__all__ = ["mend_log"]
+
+_AGAIN = "what is mended stays; run it again"
+
+
+def mend_log(data_dir: Path, source: str | None, *, accept_loss: bool, as_json: bool) -> None:
+    """Mend what can be mended; end with exit code 1 if anything is left that is not as it should be. Raises HomeiqError."""
+    require_log(data_dir)
+    place = place_of(source) if source else None
+    with long_work(_AGAIN) as display:
+        losses, others = losses_of(data_dir, lambda done, total: display.show("verified", done, total=total))
+        done = Mended()
+        if losses:
+            with open_sink(data_dir, threading.Event(), "homeiq mend") as sink:
+                done = mend(
+                    data_dir,
+                    losses,
+                    noting(sink),
+                    SystemClock().now(),
+                    place=place,
+                    accept=accept_loss,
+                    watch=lambda far, total: display.show("mended", far, total=total),
+                )
+    if as_json:
+        facts = {"losses": list(map(asdict, losses)), "others": list(map(asdict, others)), "accepted": accept_loss}
+        print_json(facts | asdict(done))
+    else:
+        _tell(losses, others, done, accept_loss=accept_loss)
+    if done.left or others:
+        raise SystemExit(1)
+
+
+def _tell(losses: Sequence[Loss], others: Sequence[Finding], done: Mended, *, accept_loss: bool) -> None:
+    for loss in losses:
+        readable = f"; {loss.readable:,} of {loss.records:,} can be read and proved" if loss.file else ""
+        say(": ".join(part for part in (loss.file, loss.reason + readable) if part))
+    for path in done.quarantined:
+        say(f"moved to {path}")
+    for sentence in done.left:
+        say(sentence)
+    for finding in others:
+        say(f"left alone: {': '.join(part for part in (finding.kind, finding.file, finding.message) if part)}")
+    if not losses:
+        print_line("nothing is damaged or missing" if others else "the log is whole: there is nothing to mend")
+        return
+    line = f"{count_of(done.fetched, 'record')} came back from the backup, {done.saved:,} were saved from damaged files"
+    if done.lost:
+        ranges = ", ".join(f"{first:,}-{last:,}" for first, last in done.lost_in)
+        line += f"; {count_of(done.lost, 'record')} lost, for which blank rows stand (in {ranges})"
+    print_line(line)
+    if done.left and not accept_loss:
+        say("name a backup with --from SRC, or give up what is lost with --accept-loss")

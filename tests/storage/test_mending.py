@@ -1,0 +1,313 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from homeiq.clock import DAY
+from homeiq.errors import BackupRefused
+from homeiq.storage import mending, segment
+from homeiq.storage.backup import back_up
+from homeiq.storage.gaps import facts_of
+from homeiq.storage.log import EventLog
+from homeiq.storage.maintenance import compact, seal
+from homeiq.storage.manifest import SegmentName
+from homeiq.storage.mending import Loss, Mended, losses_of, mend
+from homeiq.storage.places import FolderPlace
+from homeiq.storage.reader import list_files
+from homeiq.storage.record import LOST
+from homeiq.storage.removal import forget
+from homeiq.storage.verify import verify
+from homeiq.storage.view import LogView
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from .disks import FastFiles, event, events, fill, small_segments
+from .test_removal import everything, noting
+
+NOW = event(0).time + DAY
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a log of the segments 1-10, 11-50 (joined, in row groups of five) and 51-60, and a tail."""
+    data_dir = tmp_path_factory.mktemp("log")
+    for end in range(10, 61, 10):
+        fill(data_dir, 2)
+        EventLog(data_dir, files=FastFiles()).close()
+        seal(data_dir, FastFiles())
+        if end == 60:
+            _join_all_but_the_first(data_dir)
+    return data_dir
+
+
+def _join_all_but_the_first(data_dir: Path) -> None:
+    """Compact what is there, but for the first segment."""
+    first = list_files(data_dir).slices[0].segment
+    kept = first.path.read_bytes()
+    first.path.unlink()
+    with small_segments(20, 40):
+        compact(data_dir, FastFiles())
+    first.path.write_bytes(kept)
+
+
+@pytest.fixture
+def log(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "data"))
+
+
+def segments(data_dir: Path) -> list[SegmentName]:
+    return [part.segment for part in list_files(data_dir).slices]
+
+
+def mended(data_dir: Path, **options: Any) -> Mended:
+    losses, others = losses_of(data_dir)
+    assert others == []
+    return mend(data_dir, losses, noting(data_dir), NOW, files=FastFiles(), **options)
+
+
+def words(data_dir: Path) -> list[dict[str, Any]]:
+    return [facts_of(record.raw) for record in everything(data_dir) if record.event_type == LOST]
+
+
+def flip_in_column(name: SegmentName, group: int, column: str) -> None:
+    """Flip bits in a page of a column of a row group."""
+    with pq.ParquetFile(name.path) as file:
+        chunk = file.metadata.row_group(group).column(list(segment.SCHEMA.names).index(column))
+        start = min(offset for offset in (chunk.dictionary_page_offset, chunk.data_page_offset) if offset)
+        place = start + chunk.total_compressed_size - 3
+    content = bytearray(name.path.read_bytes())
+    content[place] ^= 0xFF
+    name.path.write_bytes(content)
+
+
+def test_of_a_damaged_page_only_its_records_are_lost_and_the_log_says_of_what_kind_they_were(log: Path) -> None:
+    before = everything(log)
+    wide = segments(log)[1]
+    assert (wide.first, wide.last) == (11, 50)
+    flip_in_column(wide, 2, "raw")
+    (loss,), _ = losses_of(log)
+    assert (loss.first, loss.last, loss.file, loss.readable) == (11, 50, wide.path.name, 35)
+    done = mended(log, accept=True)
+    assert (done.saved, done.lost, done.fetched, done.left) == (35, 5, 0, [])
+    assert verify(log).findings == []
+    after = everything(log)
+    gone = [record.seq for record in after if record.event_type == "homeiq_blank"]
+    assert len(gone) == 5
+    for old, new in zip(before, after, strict=False):
+        if old.seq in gone:
+            assert (new.source, new.received_at, new.entity_id) == (old.source, old.received_at, None)
+        else:
+            assert new == old
+    (word,) = words(log)
+    day = event(0).time // DAY * DAY
+    assert word == {
+        "first": 11,
+        "last": 50,
+        "records": 5,
+        "rows": [["home_assistant", "state_changed", "sensor", day, day]],
+    }
+    (kept,) = (path for path in (log / "quarantine").iterdir() if path.suffix == ".parquet")
+    assert done.quarantined == [str(kept)]
+    assert mended(log, accept=True) == Mended()
+
+
+def test_what_was_changed_without_losing_anything_is_saved_whole_and_needs_no_consent(log: Path) -> None:
+    before = everything(log)
+    name = segments(log)[1]
+    content = bytearray(name.path.read_bytes())
+    place = content.rindex(b"homeiq.digest") + 40
+    content[place] = ord("0") if content[place] != ord("0") else ord("1")
+    name.path.write_bytes(content)
+    done = mended(log)
+    assert (done.saved, done.lost, done.left) == (40, 0, [])
+    assert everything(log) == before
+    assert words(log) == []
+
+
+@given(place=st.integers(0, 10**9), change=st.integers(1, 255))
+@settings(max_examples=40, deadline=None)
+def test_wherever_a_byte_has_changed_what_is_read_afterwards_was_recorded(made: Path, place: int, change: int) -> None:
+    before = everything(made)
+    data_dir = Path(shutil.copytree(made, made.parent / "changed"))
+    try:
+        name = segments(data_dir)[1]
+        content = bytearray(name.path.read_bytes())
+        content[place % len(content)] ^= change
+        name.path.write_bytes(content)
+        done = mended(data_dir, accept=True)
+        assert done.saved + done.lost == 40
+        assert verify(data_dir).findings == []
+        after = everything(data_dir)
+        blanks = [record.seq for record in after if record.event_type == "homeiq_blank"]
+        assert len(blanks) == done.lost
+        assert [one for one in after if one.seq <= 60 and one.seq not in blanks] == [
+            one for one in before if one.seq <= 60 and one.seq not in blanks
+        ]
+    finally:
+        shutil.rmtree(data_dir)
+
+
+def cut(name: SegmentName) -> None:
+    name.path.write_bytes(name.path.read_bytes()[:-100])
+
+
+def zeroed(name: SegmentName) -> None:
+    content = name.path.read_bytes()
+    name.path.write_bytes(content[:-400] + bytes(400))
+
+
+def emptied(name: SegmentName) -> None:
+    name.path.write_bytes(b"")
+
+
+def removed(name: SegmentName) -> None:
+    name.path.unlink()
+
+
+@pytest.mark.parametrize("damage", [cut, zeroed, emptied, removed])
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_nothing_is_given_up_unless_it_is_said(log: Path, damage: Callable[[SegmentName], None], which: int) -> None:
+    before = everything(log)
+    name = segments(log)[which]
+    size = name.last - name.first + 1
+    damage(name)
+    done = mended(log)
+    (left,) = done.left
+    assert left == f"{size} of the records {name.first} to {name.last} are lost, if no backup holds them"
+    assert (done.saved, done.lost, done.quarantined) == (0, 0, [])
+    done = mended(log, accept=True)
+    assert (done.lost, done.lost_in, done.left) == (size, [(name.first, name.last)], [])
+    assert len(done.quarantined) == (damage is not removed)
+    assert verify(log).findings == []
+    after = everything(log)
+    elsewhere = [record for record in before if not name.first <= record.seq <= name.last]
+    assert [record for record in after if record.seq <= 60 and not name.first <= record.seq <= name.last] == elsewhere
+    (word,) = words(log)
+    day = event(0).time // DAY * DAY
+    assert word["rows"] == [["*", "*", "*", 0 if which == 0 else day, day + DAY if which == 2 else day]]
+    (expired,) = LogView(log).vanished.expired
+    assert expired.may_be("weather", "poll")
+
+
+def test_a_backup_brings_all_back_byte_for_byte(log: Path, tmp_path: Path) -> None:
+    place = FolderPlace(tmp_path / "backup", FastFiles())
+    back_up(log, place)
+    names = segments(log)
+    texts = [name.path.read_bytes() for name in names]
+    before = everything(log)
+    cut(names[0])
+    removed(names[1])
+    emptied(names[2])
+    done = mended(log, place=place)
+    assert (done.fetched, done.saved, done.lost, done.left) == (60, 0, 0, [])
+    assert [name.path.read_bytes() for name in names] == texts
+    assert everything(log)[: len(before)] == before
+    assert words(log) == []
+
+
+def test_records_that_a_backup_holds_unsealed_come_back_too(tmp_path: Path) -> None:
+    log, place = tmp_path / "data", FolderPlace(tmp_path / "backup", FastFiles())
+    fill(log, 3)
+    back_up(log, place)
+    fill(log, 1)
+    EventLog(log, files=FastFiles()).close()
+    seal(log, FastFiles())
+    before = everything(log)
+    (name,) = segments(log)
+    emptied(name)
+    done = mended(log, place=place)
+    assert (done.fetched, done.left) == (15, ["5 of the records 16 to 20 are lost, if no backup holds them"])
+    done = mended(log, place=place, accept=True)
+    assert (done.fetched, done.lost_in) == (0, [(16, 20)])
+    assert everything(log)[:15] == before[:15]
+    assert verify(log).findings == []
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_what_was_forgotten_does_not_come_back_from_a_backup(tmp_path: Path, sealed: bool) -> None:
+    log, place = tmp_path / "data", FolderPlace(tmp_path / "backup", FastFiles())
+    fill(log, 2)
+    if sealed:
+        EventLog(log, files=FastFiles()).close()
+        seal(log, FastFiles())
+    back_up(log, place)
+    EventLog(log, files=FastFiles()).close()
+
+    def told(records: int) -> None:
+        noting(log)("forgotten", {"entity": "sensor.number_1", "since": None, "until": None, "records": records})
+
+    forget(log, lambda name: name == "sensor.number_1", None, None, FastFiles(), told=told)
+    before = everything(log)
+    (name,) = segments(log)
+    removed(name)
+    for path in name.path.parent.glob("*.old"):
+        path.unlink()
+    done = mended(log, place=place)
+    assert (done.fetched, done.left) == (10, [])
+    assert everything(log) == before
+    assert verify(log).findings == []
+
+
+def test_a_backup_that_is_damaged_there_is_said_and_what_can_be_read_here_is_saved(log: Path, tmp_path: Path) -> None:
+    place = FolderPlace(tmp_path / "backup", FastFiles())
+    back_up(log, place)
+    name = segments(log)[1]
+    flip_in_column(name, 2, "raw")
+    there = place.folder / name.path.relative_to(log)
+    there.write_bytes(b"something else")
+    done = mended(log, place=place)
+    assert len(done.left) == 2
+    assert f"{name.path.name} is not a readable segment" in done.left[0]
+    done = mended(log, place=place, accept=True)
+    assert (done.saved, done.lost) == (35, 5)
+
+
+def test_only_a_backup_of_this_log_is_taken(log: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    fill(other, 1)
+    place = FolderPlace(tmp_path / "backup", FastFiles())
+    removed(segments(log)[1])
+    with pytest.raises(BackupRefused, match="holds no backup of a log"):
+        mended(log, place=place)
+    back_up(other, place)
+    with pytest.raises(BackupRefused, match="holds the backup of another log"):
+        mended(log, place=place)
+
+
+def test_a_hole_that_no_log_has_is_not_filled(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mending, "MOST_BLANKS", 30)
+    removed(segments(log)[1])
+    done = mended(log, accept=True)
+    assert done.left == ["the records 11 to 50 are more than can be given up: is a file's number wrong?"]
+    assert len(segments(log)) == 2
+
+
+def test_records_that_were_imported_may_be_of_any_earlier_day(tmp_path: Path) -> None:
+    """Where what comes after a loss was imported, its beginning is not known."""
+    log = tmp_path / "data"
+    for origin in ("live", "import", "import"):
+        group = events(1, 5)
+        for one in group:
+            one.origin = origin  # type: ignore[assignment]
+            one.time -= 100 * DAY if origin == "import" else 0
+        with EventLog(log, files=FastFiles()) as opened:
+            opened.append(group)
+            opened.rotate()
+        seal(log, FastFiles())
+    removed(segments(log)[1])
+    mended(log, accept=True)
+    (word,) = words(log)
+    assert word["rows"] == [["*", "*", "*", 0, event(0).time // DAY * DAY]]
+
+
+def test_a_damaged_file_that_speaks_for_nothing_is_set_aside_too(log: Path) -> None:
+    first, wide, last = segments(log)
+    stray = first.path.with_name("00000000000000000001-00000000000000000060.7.parquet")
+    stray.write_bytes(b"no segment")
+    removed(wide)
+    done = mend(log, [Loss(11, 50)], noting(log), NOW, accept=True, files=FastFiles())
+    assert [Path(path).name for path in done.quarantined] == [stray.name]
+    assert verify(log).findings == []
+    assert last in segments(log)
