@@ -221,8 +221,8 @@ def _forget_superseded(path: Path, mask: Callable[[pa.Table], pa.ChunkedArray], 
     try:
         if not pc.any(mask(_columns(name, ("entity_id", "time")))).as_py():
             return
-        blanked = (blanked(table, mask(table), "forgotten") for table in segment.row_groups(name))
-        content = segment.write(blanked, name.first, name.last, log)
+        rows = (blanked(table, mask(table), "forgotten") for table in segment.row_groups(name))
+        content = segment.write(rows, name.first, name.last, log)
     except Exception:  # whatever is wrong with it: it speaks for nothing, and may hold what is to be forgotten
         files.remove(path)
         return

@@ -296,7 +296,7 @@ def test_nothing_of_a_damaged_segment_is_written_anew(
     gone = expire(folder, Rules(ages={"call_service": 0}), START + 12 * DAY, noting(folder), FastFiles())
     assert gone.records > 0
     told: list[int] = []
-    with pytest.raises(LogCorrupt, match=r"records are forgotten, but .* from a backup") as error:
+    with pytest.raises(LogCorrupt, match=r"records are forgotten, but .*: homeiq mend") as error:
         forget(folder, lambda entity: entity == SECRET, None, None, FastFiles(), told=told.append)
     assert str(error.value).startswith(f"{told[0]} records"), "the log can say what is gone all the same"
     assert told[0] > 0
