@@ -16,7 +16,7 @@ from ..storage.vanished import ANY, Expired, Forgotten
 from ..storage.view import LogView
 from .conditions import KINDS, SETTLES
 from .ledger import Ledger
-from .normalizers.base import POLLED, Normalizer, Reads
+from .normalizers.base import POLLED, SIGNS, Normalizer, Reads
 
 __all__ = ["REASON", "concerned", "frozen_windows", "is_frozen", "mark_forgotten", "not_frozen"]
 
@@ -30,6 +30,8 @@ def is_frozen(view: LogView, normalizer: Normalizer, window: int) -> bool:
         return False
     start, end = window - normalizer.ahead, window + DAY + normalizer.back
     if _any(expired, normalizer.reads, start, end):
+        return True
+    if normalizer.repeat_every and _any(expired, SIGNS, window, window + DAY):
         return True
     return any(
         one.may_be(kind, POLLED) and one.start < end and one.end > start - KINDS[kind] - SETTLES

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,7 +29,7 @@ from .log import log_folder, log_id
 from .maintenance import Watch, is_trusted, retire, retire_superseded, seal_tails, unwatched, write_segment
 from .manifest import SegmentName, parse_segment
 from .reader import list_files
-from .record import BLANKS, COLUMNS, GONE, blank
+from .record import BLANKS, COLUMNS, GONE, HEARTBEAT, blank
 from .vanished import Key, never_expires, runs_of
 
 __all__ = [
@@ -51,6 +51,14 @@ Note = Callable[[str, Mapping[str, Any]], None]
 
 _STAMP = pa.timestamp("us", tz="UTC")
 _CLOCK_BELIEVED = 7 * DAY
+"""So long after half of the newest sealed records had come it may be now: a clock that is wrong by years empties no log.
+
+Where the recorder rested longer, expiring waits for more.
+"""
+
+_SIGNS_KEPT = DAY
+"""The heartbeats of the last day, and of so much before, stay: the last one is where a gap begins."""
+
 _KEPT_OF_A_ROW = 0.15
 """What a blank row takes of the room of the record that it was, about."""
 
@@ -97,7 +105,7 @@ class Removed:
 def expire(
     data_dir: Path, rules: Rules, now: int, note: Note, files: Files | None = None, *, watch: Watch = unwatched
 ) -> Removed:
-    """Let expire what the rules say at `now` (microseconds UTC). Waits for other maintenance.
+    """Seal the tails, and let expire what the rules say at `now` (microseconds UTC). Waits for other maintenance.
 
     Nothing of a damaged segment expires. Raises HomeiqError, OSError.
     """
@@ -105,11 +113,13 @@ def expire(
         return Removed()
     files = files or Files()
     with locked(data_dir / "log" / "MAINTENANCE", "expiring", wait=True):
+        seal_tails(data_dir, files)  # a tail that was sealed, and is there still, would speak for what goes
         retire_superseded(data_dir, files)
         speaking = _speaking(data_dir)
         names = [name for name in speaking if _is_readable(name)]
-        now = min(now, _latest_belief(names, now))
-        cutoffs = _Cutoffs(rules, now, _day_for_size(names, rules, now))
+        arrivals = _arrivals(names)
+        now = min(now, arrivals.middle + _CLOCK_BELIEVED) if arrivals else now
+        cutoffs = _Cutoffs(rules, now, _day_for_size(names, rules, now), arrivals.last if arrivals else now)
         days: dict[Key, set[int]] = {}
         going: dict[SegmentName, int] = {}
         damaged = set(speaking).difference(names)
@@ -232,10 +242,12 @@ def _forget_superseded(path: Path, mask: Callable[[pa.Table], pa.ChunkedArray], 
 class _Cutoffs:
     """Which rows have expired."""
 
-    def __init__(self, rules: Rules, now: int, day: int) -> None:
+    def __init__(self, rules: Rules, now: int, day: int, last: int) -> None:
+        """`day`: before which all goes for the log's size; `last`: when the newest record came (microseconds UTC)."""
         self._rules = rules
         self._now = now
         self._day = day
+        self._last = last
 
     def mask(self, table: pa.Table) -> pa.ChunkedArray:
         """Return for each row of a table with event_type and time whether it has expired."""
@@ -246,6 +258,8 @@ class _Cutoffs:
             if event_type is None or never_expires(event_type):
                 continue
             before = max(self._rules.cutoff(event_type, self._now), self._day)
+            if event_type == HEARTBEAT:
+                before = min(before, self._last // DAY * DAY - _SIGNS_KEPT)
             old = pc.less(table["time"], pa.scalar(before, _STAMP))
             found = pc.or_(found, pc.and_(pc.equal(table["event_type"], event_type), old))
         return pc.fill_null(found, False)
@@ -282,15 +296,18 @@ def _leading_blank(names: Sequence[SegmentName], cutoffs: _Cutoffs) -> list[Segm
     return leading
 
 
-def _latest_belief(names: Sequence[SegmentName], now: int) -> int:
-    """Return the latest time that is believed to be now: a clock that is wrong by years must not empty a log.
+class _Arrivals(NamedTuple):
+    """When half of the newest sealed records had come, and when the last one did (microseconds UTC)."""
 
-    That is some days after half of the newest sealed records had come; where the recorder rested, expiring waits for more.
-    """
+    middle: int
+    last: int
+
+
+def _arrivals(names: Sequence[SegmentName]) -> _Arrivals | None:
     if not names:
-        return now
+        return None
     times = _columns(names[-1], ("received_at",))["received_at"].cast(pa.int64())
-    return int(pc.quantile(times, 0.5, interpolation="lower")[0].as_py()) + _CLOCK_BELIEVED
+    return _Arrivals(int(pc.quantile(times, 0.5, interpolation="lower")[0].as_py()), int(pc.max(times).as_py()))
 
 
 def _day_for_size(names: Sequence[SegmentName], rules: Rules, now: int) -> int:

@@ -1,6 +1,6 @@
 """What the log says of records that it does not hold any more: expired, forgotten for a person's sake, or lost by a disk.
 
-All stand in records of the recorder's own (source `recorder`, never expired themselves), so that the log alone tells it:
+All stand in records of the recorder's own (source `recorder`; they never expire), so that the log alone tells it:
 
     homeiq_expired     written before the first row goes. `rows`: a list of [source, event type, domain of the entity or
                        "", first day, last day] (days: microseconds UTC of their beginning), `records` in number, and where
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..clock import DAY
 from .gaps import facts_of
-from .record import EXPIRED, FORGOTTEN, GONE, HOUSEKEEPING, LOST
+from .record import EXPIRED, FORGOTTEN, GONE, HEARTBEAT, HOUSEKEEPING, LOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -75,7 +75,9 @@ class Vanished:
 
 
 def never_expires(event_type: str) -> bool:
-    """Tell whether records of a type stay: the recorder's own words, the registries, the configuration."""
+    """Tell whether records of a type stay: the recorder's own words but for its heartbeats, registries, configuration."""
+    if event_type == HEARTBEAT:
+        return False
     return event_type.startswith(HOUSEKEEPING) or event_type.endswith("_registry") or event_type in ("config", GONE)
 
 

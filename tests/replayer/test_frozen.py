@@ -200,6 +200,21 @@ def test_which_windows_an_expired_record_freezes(home: Home) -> None:
     assert not any(is_frozen(view, one, DAY_0) for one in others)
 
 
+def test_expired_heartbeats_freeze_only_what_reads_them(home: Home) -> None:
+    beats = [housekeeping_event(DAY_0 + hour * DAY // 24, "recorder", "heartbeat") for hour in range(8 * 24)]
+    write_log(home.data_dir, beats)
+    home.follow()
+    before = home.content()
+    home.expire({"homeiq_heartbeat": DAY}, 8)
+    view = LogView(home.data_dir)
+    states = HomeAssistantNormalizer()
+    assert not any(is_frozen(view, states, DAY_0 + day * DAY) for day in range(8))
+    states.repeat(3600 * SECOND)
+    assert [day for day in range(8) if is_frozen(view, states, DAY_0 + day * DAY)] == list(range(6))
+    assert replayed(home) == 6, "those of homeiq_coverage"
+    assert home.content() == before
+
+
 @pytest.mark.parametrize("by", ["replay", "follower"])
 @pytest.mark.parametrize("exact", [False, True])
 def test_what_is_forgotten_leaves_the_target(

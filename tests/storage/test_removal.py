@@ -172,6 +172,29 @@ def test_what_never_expires_keeps_its_segment(folder: Path) -> None:
     assert [record.event_type for record in left] == ["config", "homeiq_expired"]
 
 
+def test_heartbeats_expire_but_for_the_last_which_say_where_a_gap_begins(folder: Path) -> None:
+    with EventLog(folder, files=FastFiles()) as log:
+        for day in range(10):
+            log.append(
+                [
+                    housekeeping_event(START + day * DAY + hour * DAY // 24, "recorder", "heartbeat")
+                    for hour in range(24)
+                ]
+            )
+            log.append([housekeeping_event(START + day * DAY, "home_assistant", "connected")])
+        log.rotate()
+    seal_now(folder)
+    done = expire(folder, Rules(age=DAY), START + 12 * DAY, noting(folder), FastFiles())
+    assert done.records == 8 * 24
+    kept = [record for record in everything(folder) if record.event_type == "homeiq_heartbeat"]
+    assert {record.time // DAY for record in kept} == {START // DAY + 8, START // DAY + 9}
+    assert sum(record.event_type == "homeiq_connected" for record in everything(folder)) == 10
+    (expired,) = LogView(folder).vanished.expired
+    assert (expired.source, expired.event_type, expired.start) == ("recorder", "homeiq_heartbeat", START)
+    rules = Rules(age=DAY, ages={"homeiq_heartbeat": None})
+    assert rules.cutoff("homeiq_heartbeat", START) < 0
+
+
 def test_the_oldest_days_go_until_the_log_is_small_enough(folder: Path) -> None:
     with EventLog(folder, files=FastFiles()) as log:
         for number in range(20):
