@@ -34,7 +34,7 @@ def backup(data_dir: Path, destination: str, *, check: bool, as_json: bool) -> N
     if as_json:
         print_json(facts)
     else:
-        for sentence in report.findings:
+        for sentence in (*report.findings, *report.kept):
             say(sentence)
         print_line(
             f"{place.shown} holds the log up to record {report.last_seq:,}: copied {report.copied:,} files "

@@ -37,7 +37,7 @@ Watch = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class BackupReport:
-    """What one run did; `findings` are damages there or here, each a sentence."""
+    """What one run did; `findings` are damages there or here, each a sentence, `kept` what is there though superseded."""
 
     last_seq: int = 0
     copied: int = 0
@@ -45,6 +45,7 @@ class BackupReport:
     removed: int = 0
     files: int = 0
     findings: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
 
 
 def segments_of(sizes: dict[str, int]) -> dict[SegmentName, str]:
@@ -80,7 +81,7 @@ def back_up(
         try:
             run.begin()
             run.copy_segments(check)
-            run.copy_tails()
+            run.copy_tails(check)
             run.remove_superseded()
         except FileNotFoundError:  # merged or sealed between being listed and being read: what is there already stays
             if attempt == _TRIES - 1:
@@ -105,6 +106,8 @@ class _Run:
         self.proved: set[SegmentName] = set()
         self._watch = watch
         self._pieces: dict[str, bytes] = {}
+        self._lost: dict[SegmentName, set[int]] = {}
+        self._settled = False
 
     def begin(self) -> None:
         """Make sure that this place is this log's, and not ahead of it; raises BackupRefused."""
@@ -190,14 +193,20 @@ class _Run:
         self.proved.add(name)
         return ""
 
-    def copy_tails(self) -> None:
-        """Add the lines that are durable here and missing there, as a tail of their own."""
+    def copy_tails(self, check: bool) -> None:
+        """Add the lines that are durable here and missing there, as a tail of their own.
+
+        What a piece there holds is known by its size; with `check`, or where that fits to no line, by reading it.
+        """
         sealed = self.here.slices[-1].last if self.here.slices else 0
         pieces = tails_of(self.there)
         records = [record for record in self.unsealed() if record.seq > sealed]
         held: set[int] = set()
-        for first, name in pieces:
-            found = self._held(first, name)
+        for place, (first, name) in enumerate(pieces):
+            if place + 1 < len(pieces) and pieces[place + 1][0] <= sealed + 1:
+                continue  # all of it is sealed here
+            found = None if check else _held_by_size(first, self.there[name], records)
+            found = self._held(first, name) if found is None else found
             if found is not None:
                 held |= found
             elif any(record.seq >= first for record in records):
@@ -226,8 +235,11 @@ class _Run:
         for loser, text in present.items():
             if loser not in winners:
                 self._remove_covered(text, loser.first, loser.last, winners, loser.generation)
+        reach = max((name.last for name in winners), default=0)
         tails = tails_of(self.there)
         for place, (first, text) in enumerate(tails):
+            if first > reach:
+                break
             last = tails[place + 1][0] - 1 if place + 1 < len(tails) else first + max(0, self._lines(text) - 1)
             self._remove_covered(text, first, last, winners, -1)
 
@@ -247,10 +259,29 @@ class _Run:
         for name in sorted(winners):
             if name.first <= expected <= name.last and name.generation > generation and self._proved(name, winners):
                 expected = name.last + 1
-        if expected > last:
+        if expected > last and not self._has_more(text, winners):
+            if not self._settled:
+                self.place.settle()
+                self._settled = True
             self.place.remove(text)
             del self.there[text]
             self.report.removed += 1
+
+    def _has_more(self, text: str, winners: dict[SegmentName, str]) -> bool:
+        """Tell whether a segment there holds a record of which what covers it only says that it was lost here."""
+        name = parse_segment(Path(text))
+        if name is None:
+            return False
+        lost: set[int] = set()
+        for winner in winners:
+            if winner.generation > name.generation and winner.first <= name.last and name.first <= winner.last:
+                if winner not in self._lost:
+                    self._lost[winner] = set(segment.lost_in(self.place.read(winners[winner])))
+                lost |= {seq for seq in self._lost[winner] if name.first <= seq <= name.last}
+        if not lost or lost <= set(segment.lost_in(self.place.read(text))):
+            return False
+        self.report.kept.append(f"{text} stays at {self.place.shown}: it has records that are lost here")
+        return True
 
     def _proved(self, name: SegmentName, winners: dict[SegmentName, str]) -> bool:
         own = {(known.first, known.last, known.generation) for known in self.proved}
@@ -273,6 +304,15 @@ class _Run:
         self._pieces.pop(name, None)
         self.report.copied += 1
         self.report.copied_bytes += len(content)
+
+
+def _held_by_size(first: int, size: int, records: Sequence[Record]) -> set[int] | None:
+    """Return the records that a tail of so many bytes holds if it holds our own, from `first` on; None if that can't be."""
+    for record in records[max(0, first - records[0].seq) :] if records and records[0].seq <= first else ():
+        size -= len(encode(record.seq, record))
+        if size <= 0:
+            return set(range(first, record.seq + 1)) if size == 0 else None
+    return None
 
 
 def _runs(records: Sequence[Record], starts: Sequence[int]) -> list[list[Record]]:

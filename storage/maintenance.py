@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain, pairwise
@@ -83,6 +83,7 @@ def seal_tails(data_dir: Path, files: Files) -> Sealed:
     listed = list_files(data_dir)
     sealed = listed.slices[-1].last if listed.slices else 0
     tails = tails_in(log_folder(data_dir))
+    _settle([part.segment for part in listed.slices if tails and part.last >= tails[0][0]], files)
     made: Sealed = []
     records: list[Record] = []
     done: list[tuple[Path, int]] = []
@@ -297,8 +298,18 @@ def retire_superseded(data_dir: Path, files: Files) -> None:
     for loser in segments_in(log_folder(data_dir)):
         if loser in speaking or not segment.is_valid(loser):
             continue
-        if any(_covers(name, loser) and segment.is_valid(name) and _says_all_of(name, loser) for name in speaking):
-            retire(loser, files)
+        for name in speaking:
+            if _covers(name, loser) and segment.is_valid(name) and _says_all_of(name, loser):
+                _settle([name], files)
+                retire(loser, files)
+                break
+
+
+def _settle(names: Iterable[SegmentName], files: Files) -> None:
+    """Make the names of segments durable, since what they replace goes: whoever wrote them may have been killed before."""
+    folders = {name.path.parent for name in names}
+    for folder in sorted({*folders, *(folder.parent for folder in folders)}):
+        files.sync_folder(folder)
 
 
 def _says_all_of(winner: SegmentName, loser: SegmentName) -> bool:

@@ -40,6 +40,10 @@ class Place(ABC):
     def remove(self, name: str) -> None:
         """Take a file away; one that is gone already is fine."""
 
+    @abstractmethod
+    def settle(self) -> None:
+        """Make durable what is there: whoever wrote it may have been killed before."""
+
 
 class FolderPlace(Place):
     """A folder, of this machine or mounted."""
@@ -65,6 +69,11 @@ class FolderPlace(Place):
     def remove(self, name: str) -> None:
         with _told(self.shown):
             self._files.remove(self.folder / name)
+
+    def settle(self) -> None:
+        with _told(self.shown):
+            for folder in (*self.folder.glob("log/date=*"), self.folder / "log", self.folder):
+                self._files.sync_folder(folder)
 
 
 class ObjectPlace(Place):
@@ -104,6 +113,9 @@ class ObjectPlace(Place):
     def remove(self, name: str) -> None:
         with _told(self.shown), suppress(FileNotFoundError):
             self._system.delete_file(f"{self._path}/{name}")
+
+    def settle(self) -> None:
+        """Nothing is to be done: what a store has taken is durable."""
 
 
 def is_url(text: str) -> bool:

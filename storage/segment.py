@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from ..errors import LogCorrupt
 from .manifest import SegmentName
-from .record import COLUMNS, FORMAT_VERSION, Record, too_new
+from .record import COLUMNS, FORMAT_VERSION, HOUSEKEEPING, Record, too_new
 
 __all__ = [
     "SCHEMA",
@@ -38,6 +38,7 @@ __all__ = [
     "check_content",
     "is_foreign",
     "is_valid",
+    "lost_in",
     "blocks",
     "groups_of",
     "read_rows",
@@ -162,11 +163,22 @@ def check_footer(name: SegmentName) -> pq.ParquetFile:
     if version > FORMAT_VERSION:
         file.close()
         raise too_new(version, str(name.path))
+    if not _has_columns(file):
+        file.close()
+        raise LogCorrupt(f"{name.path.name} has not the columns of a log", place=str(name.path))
     found = (first, last, file.metadata.num_rows)
     if found != (name.first, name.last, name.last - name.first + 1):
         file.close()
         raise LogCorrupt(f"{name.path.name} holds other records than its name says", place=str(name.path))
     return file
+
+
+def _has_columns(file: pq.ParquetFile) -> bool:
+    try:
+        found = file.schema_arrow
+        return all(found.field(field.name).type == field.type for field in SCHEMA)
+    except _UNREADABLE:
+        return False
 
 
 def _one_line(error: BaseException) -> str:
@@ -264,6 +276,14 @@ def tables_in(content: bytes) -> Iterator[pa.Table]:
     with pq.ParquetFile(pa.BufferReader(content)) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, columns=list(COLUMNS), use_threads=False)
+
+
+def lost_in(content: bytes) -> list[int]:
+    """Return the seqs of the rows of a segment's bytes that keep the place of a record which a disk has lost."""
+    with pq.ParquetFile(pa.BufferReader(content)) as file:
+        rows = file.read(columns=["seq", "event_type"])
+    seqs: list[int] = rows.filter(pc.equal(rows["event_type"], HOUSEKEEPING + "blank"))["seq"].to_pylist()
+    return seqs
 
 
 def blocks(name: SegmentName, first: int, last: int) -> list[list[int]]:

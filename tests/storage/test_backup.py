@@ -57,6 +57,33 @@ def test_each_run_copies_what_is_missing_only(data_dir: Path, place: Place, tmp_
         assert log_id(copy) == log_id(data_dir)
 
 
+def test_what_lies_there_unsealed_is_not_read_again_each_time(
+    data_dir: Path, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minute's backup to a store is few requests, however many minutes ago the log was sealed."""
+    for _ in range(5):
+        fill(data_dir, 1)
+        back_up(data_dir, place)
+    pieces = [name for name in place.sizes() if "tail-" in name]
+    assert len(pieces) == 5
+    last = fill(data_dir, 1)
+    read: list[str] = []
+    original = place.read
+
+    def reading(name: str) -> bytes:
+        read.append(name)
+        return original(name)
+
+    monkeypatch.setattr(place, "read", reading)
+    report = back_up(data_dir, place)
+    assert (report.last_seq, report.copied) == (last, 1)
+    (new,) = {name for name in place.sizes() if "tail-" in name}.difference(pieces)
+    assert read == ["log/ID", max(pieces), new]
+    read.clear()
+    assert back_up(data_dir, place, check=True).findings == []
+    assert set(read) == {"log/ID", *pieces, new}
+
+
 def test_superseded_files_leave_and_the_copy_goes_on(data_dir: Path, place: Place, tmp_path: Path) -> None:
     for _ in range(3):
         sealed(data_dir)

@@ -23,7 +23,7 @@ from homeiq.storage.view import LogView
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .disks import FastFiles, event, events, fill, small_segments
+from .disks import FastFiles, contents, event, events, fill, small_segments
 from .test_removal import everything, noting
 
 NOW = event(0).time + DAY
@@ -262,6 +262,22 @@ def test_a_backup_that_is_damaged_there_is_said_and_what_can_be_read_here_is_sav
     assert f"{name.path.name} is not a readable segment" in done.left[0]
     done = mended(log, place=place, accept=True)
     assert (done.saved, done.lost) == (35, 5)
+
+
+def test_a_backup_keeps_what_was_given_up_here(log: Path, tmp_path: Path) -> None:
+    place = FolderPlace(tmp_path / "backup", FastFiles())
+    back_up(log, place)
+    name = segments(log)[1]
+    whole = name.path.read_bytes()
+    flip_in_column(name, 2, "raw")
+    mended(log, accept=True)
+    for _ in range(2):
+        report = back_up(log, place)
+        assert report.kept == [
+            f"{name.path.relative_to(log)} stays at {place.shown}: it has records that are lost here"
+        ]
+    assert (place.folder / name.path.relative_to(log)).read_bytes() == whole
+    assert [record.event_type for record in contents(place.folder)].count("homeiq_blank") == 5, "the newer one speaks"
 
 
 def test_only_a_backup_of_this_log_is_taken(log: Path, tmp_path: Path) -> None:

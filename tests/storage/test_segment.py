@@ -67,6 +67,17 @@ def test_a_changed_byte_anywhere_is_noticed(folder: Path, good: SegmentName, dat
     assert not segment.is_valid(laid_beside(folder, good, bytes(content)))
 
 
+def test_a_file_without_the_columns_of_a_log_is_invalid(folder: Path) -> None:
+    name = written(folder, records(3))
+    with pq.ParquetFile(name.path) as file:
+        table, said = file.read(), file.metadata.metadata
+    for changed in (table.rename_columns(["sEq", *table.column_names[1:]]), table.set_column(0, "seq", table["raw"])):
+        pq.write_table(changed.replace_schema_metadata(said), name.path)
+        with pytest.raises(LogCorrupt, match="has not the columns of a log"):
+            segment.check_footer(name)
+        assert not segment.is_valid(name)
+
+
 def laid_beside(folder: Path, like: SegmentName, content: bytes) -> SegmentName:
     beside = folder / "beside" / like.path.name
     beside.parent.mkdir(exist_ok=True)
