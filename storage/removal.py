@@ -144,6 +144,9 @@ def expire(
         if leading:
             facts["first_seq"] = leading[-1].last + 1
         note("expired", facts)
+        if leading:  # those that a killed process had taken away must not come back alone
+            for folder in sorted(log_folder(data_dir).glob("date=*")):
+                files.sync_folder(folder)
         for name in leading:  # the oldest first: killed in between, the log begins later, and has no hole
             retire(name, files)
         rewritten = [name for name in going if name not in leading]

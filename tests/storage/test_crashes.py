@@ -78,3 +78,27 @@ def test_power_loss_before_any_operation_leaves_each_durable_record_once(name: s
         finally:
             disk.close_all()
     pytest.fail("it never ended")
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_power_loss_after_a_kill_and_another_run_leaves_each_durable_record_once(name: str, tmp_path: Path) -> None:
+    """What the killed process had only renamed is seen by the next one, and is not durable for that."""
+    scenario = SCENARIOS[name]
+    for until in range(1_000):
+        root, said = tmp_path / str(until) / "before", tmp_path / f"{until}.said"
+        root.parent.mkdir()
+        disk = Disk(root)
+        scenario.prepare(root, disk)
+        disk.left = until
+        try:
+            play(scenario, root, disk, said)
+        except Halt:
+            disk.left = None
+            play(scenario, root, disk, said)
+            after = disk.restart(root.parent / "after", CHOICES["nothing that was not synced"])
+            holds_each_durable_record_once(scenario, after, acknowledged(scenario, said))
+        else:
+            return
+        finally:
+            disk.close_all()
+    pytest.fail("it never ended")
