@@ -10,9 +10,10 @@ import sqlite3
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,9 +24,13 @@ from ..recorder.control import ask
 from ..replayer.replay import home_zone
 from ..settings import Settings
 from ..storage.log import require_log
-from .import_sink import noting, open_sink
+from ..storage.vanished import Forgotten
+from .import_sink import Sink, noting, open_sink
 from .terminal import Display, long_work, print_json, print_line
 from .times import parse_time
+
+if TYPE_CHECKING:
+    from ..storage.removal import Removed
 
 __all__ = ["compact", "forget"]
 
@@ -40,6 +45,7 @@ def compact(settings: Settings, *, as_json: bool, background: bool) -> None:
     """Seal the tail, merge small segments, let expire what the settings say. Raises LogError."""
     from ..storage.maintenance import compact as compact_log
     from ..storage.removal import expire, rules_of
+    from ..storage.view import LogView
 
     data_dir = settings.data_dir
     require_log(data_dir)
@@ -50,6 +56,8 @@ def compact(settings: Settings, *, as_json: bool, background: bool) -> None:
         if not background:
             sink.rotate()
         sealed, merged = compact_log(data_dir, least=_ENOUGH if background else 2, watch=watch)
+        for meant in LogView(data_dir, lacking=True).vanished.unfinished:
+            _forget(data_dir, meant, sink, display)
         gone = expire(data_dir, rules_of(settings.retention), SystemClock().now(), noting(sink), watch=watch)
     if as_json:
         names = {"sealed": [str(name.path) for name in sealed], "merged": [str(name.path) for name in merged]}
@@ -82,8 +90,6 @@ def _watch(display: Display) -> Callable[[str, int, int], None]:
 
 def forget(settings: Settings, entity: str, since: str | None, until: str | None, *, yes: bool, as_json: bool) -> None:
     """Make blank rows of an entity's records, leaving nothing of them. Raises HomeiqError."""
-    from ..storage.removal import forget as forget_records
-
     data_dir = settings.data_dir
     require_log(data_dir)
     if not entity.strip():
@@ -97,18 +103,10 @@ def forget(settings: Settings, entity: str, since: str | None, until: str | None
     if not yes:
         _confirm(found, entity, start, end)
     facts = {"entity": entity, "since": start, "until": end}
-
-    def is_meant(name: str) -> bool:
-        return fnmatchcase(name, entity)
-
     with long_work(_FORGET_AGAIN) as display, open_sink(data_dir, threading.Event(), "homeiq forget") as sink:
-
-        def told(records: int) -> None:
-            noting(sink)("forgotten", {**facts, "records": records})
-            sink.forget(is_meant)
-
+        noting(sink)("forgetting", {**facts, "records": sum(found.values())})
         sink.rotate()
-        gone = forget_records(data_dir, is_meant, start, end, watch=_watch(display), told=told)
+        gone = _forget(data_dir, Forgotten(0, entity, start, end), sink, display)
     if ask(data_dir, "position") is None:
         _forget_cached(data_dir, entity)
     quarantined = sum(path.suffix != ".note" for path in data_dir.glob("quarantine/*"))
@@ -130,6 +128,24 @@ def forget(settings: Settings, entity: str, since: str | None, until: str | None
     )
     if quarantined:
         print_line(f"{quarantined:,} files in {data_dir / 'quarantine'} were not looked into: delete them if need be")
+
+
+def _forget(data_dir: Path, meant: Forgotten, sink: Sink, display: Display) -> Removed:
+    """Forget what is meant, and let the log say so; what an interrupted run had done before counts too."""
+    from ..storage.removal import forget as forget_records
+    from ..storage.view import LogView
+
+    range_meant = meant.entity, meant.since, meant.until
+    begun = LogView(data_dir, lacking=True).vanished.unfinished
+    counted = max((one.records for one in begun if (one.entity, one.since, one.until) == range_meant), default=0)
+
+    def told(records: int) -> None:
+        facts = {"entity": meant.entity, "since": meant.since, "until": meant.until}
+        noting(sink)("forgotten", {**facts, "records": max(records, counted)})
+        sink.forget(meant.matches)
+
+    gone = forget_records(data_dir, meant.matches, meant.since, meant.until, watch=_watch(display), told=told)
+    return replace(gone, records=max(gone.records, counted))
 
 
 def _found(data_dir: Path, entity: str, since: int | None, until: int | None, display: Display) -> dict[str, int]:

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from ..clock import SECOND
 from ..verbatim import loads
-from .record import BLANKS, EXPIRED, FORGOTTEN, HOUSEKEEPING, LOST, Event, Record
+from .record import BLANKS, EXPIRED, FORGETTING, FORGOTTEN, HOUSEKEEPING, LOST, Event, Record
 
 __all__ = [
     "DEAD_AFTER",
@@ -51,7 +51,7 @@ TOLD: Final = tuple(
 )
 """What tells of gaps. Of the heartbeats and of all other records the last one is enough: it is a sign of life."""
 
-NO_SIGN: Final = BLANKS | {EXPIRED, FORGOTTEN, LOST}
+NO_SIGN: Final = BLANKS | {EXPIRED, FORGETTING, FORGOTTEN, LOST}
 """Rows that keep a place, and words of whoever works on the log: no sign that the recorder lived."""
 
 DEAD_AFTER: Final = 150 * SECOND

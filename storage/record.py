@@ -29,6 +29,7 @@ __all__ = [
     "STATE_TYPES",
     "LOST",
     "EXPIRED",
+    "FORGETTING",
     "FORGOTTEN",
     "GONE",
     "BLANKS",
@@ -65,6 +66,7 @@ HEARTBEAT: Final = HOUSEKEEPING + "heartbeat"
 """The recorder lives, and says so each minute."""
 
 EXPIRED: Final = HOUSEKEEPING + "expired"
+FORGETTING: Final = HOUSEKEEPING + "forgetting"
 FORGOTTEN: Final = HOUSEKEEPING + "forgotten"
 LOST: Final = HOUSEKEEPING + "lost"
 """Event types that say what the log does not hold any more: see vanished.py."""

@@ -5,6 +5,8 @@ All stand in records of the recorder's own (source `recorder`; they never expire
     homeiq_expired     written before the first row goes. `rows`: a list of [source, event type, domain of the entity or
                        "", first day, last day] (days: microseconds UTC of their beginning), `records` in number, and where
                        whole segments went `first_seq`: the first record that there still is
+    homeiq_forgetting  written before the first row is forgotten, with the same facts: where no `homeiq_forgotten` says the
+                       same later, it was interrupted, and is to be done again
     homeiq_forgotten   written after the last row went. `entity` (a glob), `since` and `until` (microseconds UTC or null),
                        `records` in number. Never what they held
     homeiq_lost        the records `first` … `last` were damaged on disk. With `rows`, as above, where they had been sealed
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..clock import DAY
 from .gaps import facts_of
-from .record import EXPIRED, FORGOTTEN, GONE, HEARTBEAT, HOUSEKEEPING, LOST
+from .record import EXPIRED, FORGETTING, FORGOTTEN, GONE, HEARTBEAT, HOUSEKEEPING, LOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,12 +55,16 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """States of entities that the glob matches, with times in [since, until), were forgotten before record `seq`."""
+    """States of entities that the glob matches, with times in [since, until), were forgotten before record `seq`.
+
+    `records`: so many.
+    """
 
     seq: int
     entity: str
     since: int | None
     until: int | None
+    records: int = 0
 
     def matches(self, entity: str) -> bool:
         """Tell whether an entity was meant."""
@@ -67,11 +73,15 @@ class Forgotten:
 
 @dataclass(frozen=True, slots=True)
 class Vanished:
-    """All that a log says of what it does not hold any more; `first_seq`: no record before it is missed."""
+    """All that a log says of what it does not hold any more; `first_seq`: no record before it is missed.
+
+    `unfinished`: what was to be forgotten, and may be there still in part.
+    """
 
     expired: tuple[Expired, ...] = ()
     forgotten: tuple[Forgotten, ...] = ()
     first_seq: int = 1
+    unfinished: tuple[Forgotten, ...] = ()
 
 
 def never_expires(event_type: str) -> bool:
@@ -96,6 +106,7 @@ def vanished_of(records: Sequence[Record]) -> Vanished:
     """Return what these records say, of which others are passed over."""
     days: dict[Key, set[tuple[int, int]]] = {}
     forgotten: list[Forgotten] = []
+    unfinished: dict[tuple[str, int | None, int | None], Forgotten] = {}
     first_seq = 1
     for record in sorted(records, key=lambda record: record.seq):
         facts = facts_of(record.raw)
@@ -105,11 +116,16 @@ def vanished_of(records: Sequence[Record]) -> Vanished:
             for row in rows if isinstance(rows, list) else ():
                 source, event_type, domain, first, last = row
                 days.setdefault((source, event_type, domain), set()).add((first, last))
-        elif record.event_type == FORGOTTEN:
-            since, until = _integer(facts.get("since")), _integer(facts.get("until"))
-            forgotten.append(Forgotten(record.seq, str(facts.get("entity", "*")), since, until))
+        elif record.event_type in (FORGETTING, FORGOTTEN):
+            meant = str(facts.get("entity", "*")), _integer(facts.get("since")), _integer(facts.get("until"))
+            one = Forgotten(record.seq, *meant, _integer(facts.get("records")) or 0)
+            if record.event_type == FORGETTING:
+                unfinished.setdefault(meant, one)  # the first one counted all of them
+            else:
+                unfinished.pop(meant, None)
+                forgotten.append(one)
     expired = [Expired(*key, first, last + DAY) for key, runs in sorted(days.items()) for first, last in _joined(runs)]
-    return Vanished(tuple(expired), tuple(forgotten), first_seq)
+    return Vanished(tuple(expired), tuple(forgotten), first_seq, tuple(unfinished.values()))
 
 
 def _joined(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

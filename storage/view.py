@@ -17,7 +17,7 @@ from ..errors import LogCorrupt
 from . import segment
 from .manifest import Slice
 from .reader import LogFiles, TailPart, list_files, missing_records, records_of
-from .record import COLUMNS, EXPIRED, FORGOTTEN, LOST
+from .record import COLUMNS, EXPIRED, FORGETTING, FORGOTTEN, LOST
 from .tail import read_tail
 from .vanished import Vanished, vanished_of
 
@@ -102,7 +102,7 @@ class LogView:
         A log says so before anything expires, and this is asked after the view was made: so nothing of what the view
         reads has expired without being named here.
         """
-        tables = LogView(self._data_dir, lacking=self._lacking).scan(event_types=(EXPIRED, FORGOTTEN, LOST))
+        tables = LogView(self._data_dir, lacking=self._lacking).scan(event_types=(EXPIRED, FORGETTING, FORGOTTEN, LOST))
         return vanished_of([record for table in tables for record in records_of(table)])
 
     def scan(

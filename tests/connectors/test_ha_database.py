@@ -108,6 +108,38 @@ INSERT INTO statistics_meta VALUES (1, 'sensor.a', 'recorder', '°F', 1, 0, NULL
 INSERT INTO statistics VALUES (1, {F1!r}, 1, {F1 - 3600!r}, 71.6, 68, 75.2, NULL, NULL, NULL);
 """
 
+H1, R1 = "2022-05-01 09:00:00.000000", "2022-05-01 00:00:00.000000"
+HF, RF = from_iso("2022-05-01T09:00:00") / 1e6, from_iso("2022-05-01T00:00:00") / 1e6
+
+# 2021.7: the statistic's own name is the key. 2021.9 to 2023.2: a number is, the times are texts. Later: seconds.
+STATISTICS_ERAS = {
+    "named": f"""
+CREATE TABLE statistics_meta (statistic_id TEXT PRIMARY KEY, source TEXT, unit_of_measurement TEXT,
+  has_mean BOOLEAN, has_sum BOOLEAN);
+CREATE TABLE statistics (id INTEGER PRIMARY KEY, created DATETIME, source TEXT, statistic_id TEXT, start DATETIME,
+  mean FLOAT, min FLOAT, max FLOAT, last_reset DATETIME, state FLOAT, sum FLOAT);
+INSERT INTO statistics_meta VALUES ('sensor.a', 'recorder', 'kWh', 0, 1);
+INSERT INTO statistics VALUES (1, '{H1}', 'recorder', 'sensor.a', '{H1}', NULL, NULL, NULL, '{R1}', 5.5, 2.5);
+""",
+    "texts": f"""
+CREATE TABLE statistics_meta (id INTEGER PRIMARY KEY, statistic_id TEXT, source TEXT, unit_of_measurement TEXT,
+  has_mean BOOLEAN, has_sum BOOLEAN);
+CREATE TABLE statistics (id INTEGER PRIMARY KEY, created DATETIME, start DATETIME, mean FLOAT, min FLOAT, max FLOAT,
+  last_reset DATETIME, state FLOAT, sum FLOAT, metadata_id INTEGER);
+INSERT INTO statistics_meta VALUES (1, 'sensor.a', 'recorder', 'kWh', 0, 1);
+INSERT INTO statistics VALUES (1, '{H1}', '{H1}', NULL, NULL, NULL, '{R1}', 5.5, 2.5, 1);
+""",
+    "stamps": f"""
+CREATE TABLE statistics_meta (id INTEGER PRIMARY KEY, statistic_id TEXT, source TEXT, unit_of_measurement TEXT,
+  has_mean BOOLEAN, has_sum BOOLEAN, name TEXT);
+CREATE TABLE statistics (id INTEGER PRIMARY KEY, created DATETIME, created_ts FLOAT, metadata_id INTEGER,
+  start DATETIME, start_ts FLOAT, mean FLOAT, min FLOAT, max FLOAT, last_reset DATETIME, last_reset_ts FLOAT,
+  state FLOAT, sum FLOAT);
+INSERT INTO statistics_meta VALUES (1, 'sensor.a', 'recorder', 'kWh', 0, 1, NULL);
+INSERT INTO statistics VALUES (1, NULL, {HF!r}, 1, NULL, {HF!r}, NULL, NULL, NULL, NULL, {RF!r}, 5.5, 2.5);
+""",
+}
+
 ERAS = {"inline": INLINE, "shared_text": SHARED_TEXT, "stamps": STAMPS, "meta": META, "mixed": MIXED}
 
 
@@ -161,6 +193,18 @@ def test_each_era_says_the_same(database: Path) -> None:
     )
     assert made_of_state.fields["value"] == 22.0
     assert (made_of_removal.fields["removed"], made_of_removal.fields["available"]) == (True, False)
+
+
+def test_the_hours_of_each_era_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, (name, script) in enumerate(STATISTICS_ERAS.items()):
+        path = made(tmp_path / name, "CREATE TABLE states (state_id INTEGER PRIMARY KEY, state TEXT);" + script)
+        (hour,) = read(path)
+        assert isinstance(hour, Event)
+        assert (hour.event_type, hour.entity_id, hour.time) == ("statistic", "sensor.a", round(HF * 1e6))
+        said = json.loads(hour.raw)
+        assert (said["state"], said["sum"], said["unit_of_measurement"]) == (5.5, 2.5, "kWh")
+        assert said["last_reset"] == "2022-05-01T00:00:00.000000+00:00"
+        assert imported(tmp_path / "data", path, capsys)["new"] == (number == 0), "another era's file adds nothing"
 
 
 def test_twice_and_as_another_era_adds_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from homeiq.replayer.replay import follow, replay
 from homeiq.replayer.scope import Scope
 from homeiq.replayer.targets.embedded import EmbeddedTarget
 from homeiq.settings import Settings
+from homeiq.storage import removal
 from homeiq.storage.maintenance import seal
 from homeiq.storage.mending import losses_of, mend
 from homeiq.storage.reader import list_files
@@ -229,6 +230,26 @@ def test_what_is_forgotten_leaves_the_target(
     assert home.of(SECRET) == []
     assert home.of("sensor.a") == list(range(DAYS))
     assert not audit(home.settings, Scope()).differs
+
+
+def test_a_forget_that_was_killed_before_its_word_is_finished_by_the_next_compaction(home: Home) -> None:
+    def killed(records: int) -> None:
+        raise KeyboardInterrupt
+
+    with open_sink(home.data_dir, threading.Event()) as sink:
+        noting(sink)("forgetting", {"entity": "person.*", "since": None, "until": None, "records": DAYS})
+        sink.rotate()
+        with pytest.raises(KeyboardInterrupt):
+            removal.forget(home.data_dir, lambda name: name == SECRET, None, None, told=killed)
+    (unfinished,) = LogView(home.data_dir).vanished.unfinished
+    assert (unfinished.entity, unfinished.records) == ("person.*", DAYS)
+    assert home.of(SECRET) == list(range(DAYS)), "nobody has said that their points are to go"
+    compact(home.settings, as_json=True, background=False)
+    vanished = LogView(home.data_dir).vanished
+    (forgotten,) = vanished.forgotten
+    assert (forgotten.entity, forgotten.records, vanished.unfinished) == ("person.*", DAYS, ())
+    home.follow()
+    assert home.of(SECRET) == []
 
 
 def test_only_the_range_is_forgotten(home: Home) -> None:

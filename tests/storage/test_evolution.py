@@ -16,9 +16,11 @@ from homeiq.storage import segment
 from homeiq.storage.backup import back_up
 from homeiq.storage.log import EventLog, tails_in
 from homeiq.storage.maintenance import compact, seal
+from homeiq.storage.mending import losses_of
 from homeiq.storage.places import FolderPlace
 from homeiq.storage.reader import LogReader
 from homeiq.storage.record import decode, encode
+from homeiq.storage.restore import restore
 from homeiq.storage.sql import query
 from homeiq.storage.verify import verify
 from homeiq.storage.view import LogView
@@ -102,10 +104,13 @@ def newer_segment(data_dir: Path) -> None:
         lambda folder: list(LogReader(folder).read()),
         lambda folder: list(LogView(folder).scan()),
         lambda folder: query(folder, "SELECT count(raw) FROM events"),
+        verify,
+        losses_of,
+        lambda folder: restore(FolderPlace(folder, FastFiles()), folder.with_name("restored"), files=FastFiles()),
         lambda folder: compact(folder, FastFiles()),
         lambda folder: back_up(folder, FolderPlace(folder.with_name("backup"), FastFiles())),
     ],
-    ids=["append", "read", "view", "sql", "compact", "backup"],
+    ids=["append", "read", "view", "sql", "verify", "mend", "restore", "compact", "backup"],
 )
 def test_a_newer_log_is_refused_and_nothing_changes(
     data_dir: Path, make_newer: Callable[[Path], None], use: Callable[[Path], object]
@@ -117,6 +122,7 @@ def test_a_newer_log_is_refused_and_nothing_changes(
     after = files_of(data_dir)
     assert {name: after[name] for name in before} == before
     assert set(after) - set(before) <= {"LOCK", "log/MAINTENANCE"}
+    assert not (data_dir.with_name("restored") / "log").exists()
 
 
 def test_our_own_newer_segment_is_no_invalid_one(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,11 +56,15 @@ def test_a_whole_log_is_whole(log: Path) -> None:
     assert progress[-1] == 40
 
 
-def test_a_segment_cut_at_any_byte_of_its_last_page_is_named_and_the_rest_counts(log: Path) -> None:
+def test_a_segment_cut_or_zeroed_at_its_end_is_named_and_the_rest_counts(log: Path) -> None:
     name = segments(log)[1]
     whole = name.path.read_bytes()
-    for length in [*range(len(whole) - 40, len(whole)), 0, 4, len(whole) // 2]:
-        name.path.write_bytes(whole[:length])
+    cut = [whole[:length] for length in [*range(len(whole) - 40, len(whole)), 0, 4, len(whole) // 2]]
+    zeroed = [
+        whole[:length] + bytes(len(whole) - length) for length in (len(whole) - 1, len(whole) - 8, len(whole) // 2, 0)
+    ]
+    for content in cut + zeroed:
+        name.path.write_bytes(content)
         proof = verify(log)
         assert [(one.kind, one.first, one.last, one.file) for one in proof.findings] == [
             ("damaged", 11, 20, name.path.name)
