@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..doctor.words import count as count_of
 from ..storage.verify import Verification, verify
-from .terminal import long_work, print_json, print_line
+from .terminal import long_work, print_json, print_line, say
 
 __all__ = ["verify_log"]
 
@@ -25,6 +25,8 @@ def verify_log(data_dir: Path, as_json: bool) -> None:
         for finding in found.findings:
             print_line(": ".join(part for part in (finding.kind, finding.file, finding.message) if part))
         print_line(_verdict(found, seconds))
+        if any(finding.kind in ("missing", "damaged") for finding in found.findings):
+            say("homeiq mend makes it whole: --from SRC from a backup, else by what can still be read")
     if found.findings:
         raise SystemExit(1)
 
