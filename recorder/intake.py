@@ -24,7 +24,7 @@ from ..errors import LogError, LogNotWritable
 from ..settings import RecordingSettings
 from ..storage.gaps import GapReason
 from ..storage.log import EventLog
-from ..storage.record import HOUSEKEEPING, Event
+from ..storage.record import HOUSEKEEPING, LOST, Event
 from .drops import Drops, reason_of
 from .latest import Latest
 
@@ -167,6 +167,9 @@ class Intake:
         self._events += events
         self._bytes += size
         self.taken += len(events)
+        for event in events:
+            if event.event_type == LOST:  # somebody mends the log beside us
+                self._latest.remember(event)
         due = self._clock.monotonic() + WAITING_SECONDS
         self._due = due if self._due is None else min(self._due, due)
         self._wake.set()

@@ -19,7 +19,7 @@ from homeiq.settings import RecordingSettings
 from homeiq.storage.files import Files
 from homeiq.storage.log import EventLog
 from homeiq.storage.reader import LogReader
-from homeiq.storage.record import Event, Record
+from homeiq.storage.record import Event, Record, housekeeping_event
 
 
 class StuckFiles(Files):
@@ -72,6 +72,20 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+def test_what_is_said_to_be_lost_is_recorded_anew_by_the_next_snapshot(tmp_path: Path) -> None:
+    latest = Latest()
+    config = Event(1, 1, "home_assistant", "snapshot", "config", None, None, '{"unit_system": {}}')
+
+    async def act(intake: Intake, files: StuckFiles) -> None:
+        intake.take(config)
+        intake.take(config)
+        await intake.take_group([housekeeping_event(2, "recorder", "lost", first=1, last=1, records=1, rows=[])])
+        intake.take(config)
+
+    with_intake(tmp_path, act, latest=latest)
+    assert [record.event_type for record in records(tmp_path)] == ["config", "homeiq_lost", "config"]
 
 
 def test_a_group_is_one_sync(tmp_path: Path) -> None:
