@@ -71,8 +71,8 @@ class Loss:
 
 @dataclass(slots=True)
 class Mended:
-    """How many records came back from a backup, were saved out of damaged files, and are lost; `lost` are ranges of seq
-    in which some are. `quarantined`: where damaged files are now. `left`: what is as it was, each a sentence.
+    """How many records came back from a backup, were saved out of damaged files, and are lost, and in which ranges of seq
+    (`lost_in`). `quarantined`: where damaged files are now. `left`: what is as it was, each a sentence.
     """
 
     fetched: int = 0

@@ -147,7 +147,7 @@ def open_segment(path: Path) -> pq.ParquetFile:
     except _UNREADABLE as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise LogCorrupt(f"{path.name} is not a readable segment", hint=_one_line(error), place=str(path)) from None
+        raise LogCorrupt(f"{path.name} is not a readable segment", hint=_mend(error), place=str(path)) from None
 
 
 def check_footer(name: SegmentName) -> pq.ParquetFile:
@@ -181,6 +181,10 @@ def _has_columns(file: pq.ParquetFile) -> bool:
         return False
 
 
+def _mend(error: BaseException) -> str:
+    return f"{_one_line(error)}; homeiq verify says more, and homeiq mend makes the log whole"
+
+
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
@@ -195,7 +199,7 @@ def check_whole(name: SegmentName) -> None:
             numbers = file.read(columns=["seq"])["seq"]
             sequence = numbers.take(pc.sort_indices(numbers))
         except _UNREADABLE as error:
-            raise LogCorrupt(f"{name.path.name} cannot be read", hint=_one_line(error), place=str(name.path)) from None
+            raise LogCorrupt(f"{name.path.name} cannot be read", hint=_mend(error), place=str(name.path)) from None
         if not sequence.combine_chunks().equals(pa.array(range(name.first, name.last + 1), pa.int64())):
             raise LogCorrupt(f"{name.path.name} does not hold the records that its name says", place=str(name.path))
 
@@ -252,9 +256,7 @@ def read_rows(
             try:
                 batch = next(batches, None)
             except _UNREADABLE as error:
-                raise LogCorrupt(
-                    f"{name.path.name} cannot be read", hint=_one_line(error), place=str(name.path)
-                ) from None
+                raise LogCorrupt(f"{name.path.name} cannot be read", hint=_mend(error), place=str(name.path)) from None
             if batch is None:
                 return
             table = pa.Table.from_batches([batch])

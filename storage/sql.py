@@ -19,7 +19,7 @@ from ..errors import LogError, UsageError
 from . import segment
 from .doubled import RANK, find_doubled
 from .gap_view import make_gap_view
-from .log import require_log
+from .log import log_folder, require_log
 from .manifest import Slice
 from .measurement_views import make_measurement_views
 from .points import points_files
@@ -141,6 +141,8 @@ def _ask(database: duckdb.DuckDBPyConnection, data_dir: Path, sql: str) -> pa.Ta
             refresh(database, data_dir, f"{sql} {min(_LISTING)}")
             sources = True
         except duckdb.Error as error:
+            if str(log_folder(data_dir)) in str(error):  # it names the file that it cannot read
+                raise _unreadable(error) from None
             raise UsageError(str(error).strip()) from None
         except RuntimeError as error:
             if _INTERRUPTED in str(error):  # what DuckDB makes of Ctrl-C
@@ -154,7 +156,8 @@ def _is_gone(error: duckdb.Error) -> bool:
 
 
 def _unreadable(error: duckdb.Error) -> LogError:
-    return LogError("the log cannot be read", hint=str(error).partition("\n")[0])
+    reason = str(error).partition("\n")[0]
+    return LogError("the log cannot be read", hint=f"{reason}; homeiq verify says where, homeiq mend makes it whole")
 
 
 def _make_views(database: duckdb.DuckDBPyConnection, data_dir: Path, words: frozenset[str] | None) -> None:

@@ -168,6 +168,18 @@ def test_a_damaged_segment_is_an_error_of_the_log(tmp_path: Path) -> None:
         query(tmp_path, "SELECT * FROM events")
 
 
+def test_a_damaged_page_is_said_as_such_where_a_question_comes_to_it(tmp_path: Path) -> None:
+    fill(tmp_path, 3)
+    (name,) = seal(tmp_path, FastFiles())
+    content = bytearray(name.path.read_bytes())
+    with pq.ParquetFile(name.path) as file:
+        place = file.metadata.row_group(0).column(8)
+    content[place.data_page_offset + place.total_compressed_size // 2] ^= 0xFF
+    name.path.write_bytes(content)
+    with pytest.raises(LogError, match=r"the log cannot be read: .*homeiq mend makes it whole"):
+        query(tmp_path, "SELECT max(raw) FROM events")
+
+
 def test_a_wrong_query_is_answered_in_words(tmp_path: Path) -> None:
     recorded(tmp_path, state("on"))
     for text in (
