@@ -13,6 +13,7 @@ from homeiq.storage.restore import restore
 
 from servers.versitygw import S3Server
 
+from .crashes import Disk
 from .disks import FastFiles, Halt, SteppedFiles, contents, events, fill
 
 
@@ -236,6 +237,32 @@ def test_a_backup_may_be_killed_and_goes_on(data_dir: Path, tmp_path: Path) -> N
         if ended:
             assert until > 10
             return
+    pytest.fail("it never ended")
+
+
+def test_a_backup_that_was_killed_run_again_and_then_without_power_holds_all(tmp_path: Path) -> None:
+    """What the killed run had only renamed is durable before the next one takes away what it replaces."""
+    for until in range(1, 200):
+        root = tmp_path / str(until)
+        source = root / "source"
+        fill(source, 2)
+        disk = Disk(root / "place")
+        place = FolderPlace(root / "place", disk)
+        back_up(source, place)
+        sealed(source)  # so that a segment takes the place of tails, which lie in another folder
+        disk.left = until
+        try:
+            back_up(source, place)
+        except Halt:
+            disk.left = None
+            assert back_up(source, place).findings == []
+            after = disk.restart(root / "after", lambda kinds: kinds[0])
+            assert contents(restored(FolderPlace(after, FastFiles()), root / "copy")) == contents(source)
+        else:
+            assert until > 5
+            return
+        finally:
+            disk.close_all()
     pytest.fail("it never ended")
 
 
