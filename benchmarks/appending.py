@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ha_database import HomeAssistantDatabase
 from homeiq.clock import SystemClock
@@ -23,68 +23,103 @@ from homeiq.storage.record import Event, encode
 
 __all__ = ["appends", "written"]
 
-_ALONE = 1_000
+_ALONE: Final = 20
+_ALONE_ROUNDS: Final = 300
+"""One caller appends so many in each round: the disk's time for a sync changes from one moment to the next."""
+
+_GROWING: Final = 30
+"""Rounds in which SQLite's WAL still grows, as it does for a checkpoint's 1,000 pages; then it is overwritten in place."""
+
 _CALLERS = 100
 _EACH = 50
+_HUNDRED_ROUNDS: Final = 7
 _PER_SECOND = 5
 _SECONDS = 600
 _COMMIT_SECONDS = 5
 
+_Append = Callable[[Event], object]
+
 
 def appends(events: list[Event], folder: Path) -> dict[str, Any]:
-    """Return durable appends a second of one caller, and of 100 at once; medians of three rounds taken in turn."""
+    """Return durable appends a second of one caller, and of 100 at once: medians of rounds in turn, and of pairs' ratios.
+
+    The middle half of the pairs' ratios is given too.
+    """
+    found = _alone(events, folder / "alone") | _hundred(events, folder)
+    results: dict[str, Any] = {f"append_{name}_a_second": statistics.median(rates) for name, rates in found.items()}
+    for how in ("alone", "hundred"):
+        for other in ("sqlite", "plain"):
+            pairs = zip(found[f"{how}_homeiq"], found[f"{how}_{other}"], strict=True)
+            low, middle, high = statistics.quantiles((ours / theirs for ours, theirs in pairs), n=4, method="inclusive")
+            results[f"append_{how}_ratio_to_{other}"] = middle
+            results[f"append_{how}_ratio_to_{other}_middle_half"] = f"{low:.2f} to {high:.2f}"
+    growing = zip(found["alone_homeiq"][:_GROWING], found["alone_sqlite"], strict=False)
+    results["append_alone_ratio_to_sqlite_growing"] = statistics.median(ours / theirs for ours, theirs in growing)
+    results["append_load_at_the_end"] = os.getloadavg()[0]
+    return results
+
+
+def _alone(events: list[Event], folder: Path) -> dict[str, list[float]]:
+    """Return the rates of one caller that waits for each append; files stay open from round to round."""
+    folder.mkdir(parents=True)
+    database = _sqlite(folder)
+    plain = os.open(folder / "plain", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+    with EventLog(folder / "log") as log:
+
+        def write(event: Event) -> None:
+            os.write(plain, lines[id(event)])
+            os.fdatasync(plain)
+
+        ways: list[tuple[str, _Append]] = [
+            ("alone_plain", write),
+            ("alone_homeiq", lambda event: log.append([event])),
+            ("alone_sqlite", lambda event: database.execute(_INSERT, (event.time, event.entity_id, event.raw))),
+        ]
+        found: dict[str, list[float]] = {name: [] for name, _ in ways}
+        for number in range(_ALONE_ROUNDS):
+            some = events[number * _ALONE :][:_ALONE]
+            lines = {id(event): encode(1, event) for event in some}  # made beforehand
+            for place in range(len(ways)):  # each comes first, second and last equally often
+                name, append = ways[(number + place) % len(ways)]
+                began = time.monotonic()
+                for event in some:
+                    append(event)
+                found[name].append(_rate(_ALONE, began))
+    os.close(plain)
+    database.close()
+    return found
+
+
+def _hundred(events: list[Event], folder: Path) -> dict[str, list[float]]:
+    """Return the rates of 100 callers; each round begins with new files."""
     ways: dict[str, Callable[[list[Event], Path], float]] = {
-        "alone_plain": _plain_alone,
-        "alone_homeiq": _homeiq_alone,
-        "alone_sqlite": _sqlite_alone,
         "hundred_plain": _plain_hundred,
         "hundred_homeiq": _homeiq_hundred,
         "hundred_sqlite": _sqlite_hundred,
     }
     found: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(3):
+    for number in range(_HUNDRED_ROUNDS):
         for name, way in ways.items():
             place = folder / f"{name}{number}"
             place.mkdir(parents=True)
             found[name].append(way(events, place))
-    rates = {name: statistics.median(values) for name, values in found.items()}
-    results: dict[str, Any] = {f"append_{name}_a_second": rate for name, rate in rates.items()}
-    for how in ("alone", "hundred"):
-        for other in ("sqlite", "plain"):
-            pairs = zip(found[f"{how}_homeiq"], found[f"{how}_{other}"], strict=True)
-            results[f"append_{how}_ratio_to_{other}"] = statistics.median(ours / theirs for ours, theirs in pairs)
-    return results
+    return found
 
 
 def _rate(count: int, began: float) -> float:
     return count / (time.monotonic() - began)
 
 
-def _homeiq_alone(events: list[Event], folder: Path) -> float:
-    with EventLog(folder) as log:
-        began = time.monotonic()
-        for event in events[:_ALONE]:
-            log.append([event])
-        return _rate(_ALONE, began)
-
-
-def _plain_alone(events: list[Event], folder: Path) -> float:
-    return _plain([[event] for event in events[:_ALONE]], folder)
-
-
 def _plain_hundred(events: list[Event], folder: Path) -> float:
-    return _plain([events[start : start + _CALLERS] for start in range(0, _CALLERS * _EACH, _CALLERS)], folder)
-
-
-def _plain(groups: list[list[Event]], folder: Path) -> float:
-    """The lines that homeiq writes, made beforehand: write, fdatasync, and nothing else."""
+    """The lines that homeiq writes, made beforehand, 100 at once: write, fdatasync, and nothing else."""
+    groups = [events[start : start + _CALLERS] for start in range(0, _CALLERS * _EACH, _CALLERS)]
     lines = [b"".join(encode(1, event) for event in group) for group in groups]
     descriptor = os.open(folder / "plain", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     began = time.monotonic()
     for line in lines:
         os.write(descriptor, line)
         os.fdatasync(descriptor)
-    rate = _rate(sum(map(len, groups)), began)
+    rate = _rate(_CALLERS * _EACH, began)
     os.close(descriptor)
     return rate
 
@@ -98,16 +133,6 @@ def _sqlite(folder: Path) -> sqlite3.Connection:
 
 
 _INSERT = "INSERT INTO log (time, entity_id, raw) VALUES (?, ?, ?)"
-
-
-def _sqlite_alone(events: list[Event], folder: Path) -> float:
-    database = _sqlite(folder)
-    began = time.monotonic()
-    for event in events[:_ALONE]:
-        database.execute(_INSERT, (event.time, event.entity_id, event.raw))
-    rate = _rate(_ALONE, began)
-    database.close()
-    return rate
 
 
 def _sqlite_hundred(events: list[Event], folder: Path) -> float:

@@ -23,7 +23,7 @@ from homeiq.storage.maintenance import JOINED_RECORDS, MERGED_RECORDS
 from homeiq.storage.manifest import segment_name
 from homeiq.storage.sql import ask, connect, query
 
-__all__ = ["queries"]
+__all__ = ["make_log", "queries"]
 
 _SENSORS: Final = 200
 _START: Final = from_iso("2025-01-01T00:00:00+00:00")
@@ -165,25 +165,31 @@ def _sqlite_rows_once(path: Path, question: str) -> int:
 
 
 def _make(log: Path, path: Path, count: int) -> None:
-    EventLog(log).close()  # an empty tail, which is replaced by one after the last segment
-    for tail in log_folder(log).glob("tail-*"):
-        tail.unlink()
+    path.parent.mkdir(parents=True, exist_ok=True)
     database = create(path, indexes=False)
     database.execute("PRAGMA synchronous=OFF")
     numbers: dict[str, int] = {}
+    make_log(log, count, lambda block: _insert(database, block, numbers))
+    database.executemany("INSERT INTO states_meta VALUES (?, ?)", [(number, name) for name, number in numbers.items()])
+    database.execute("INSERT INTO state_attributes VALUES (1, 1, '{}')")
+    database.executescript(INDEXES + "PRAGMA wal_checkpoint(TRUNCATE);")
+    database.close()
+
+
+def make_log(log: Path, count: int, also: Callable[[pa.Table], None] = lambda block: None) -> None:
+    """Make a log of so many events, in segments as compaction leaves them; its tail is empty. `also` gets each block."""
+    EventLog(log).close()  # an empty tail, which is replaced by one after the last segment
+    for tail in log_folder(log).glob("tail-*"):
+        tail.unlink()
     for blocks, first, last in _segments(count):
         day = blocks[0]["received_at"][0].as_py().date()
         segment_path = log_folder(log) / f"date={day}" / segment_name(first, last, 2)
         segment_path.parent.mkdir(exist_ok=True)
         segment_path.write_bytes(segment.write(blocks, first, last, ""))
         for block in blocks:
-            _insert(database, block, numbers)
+            also(block)
         print(f"{last:,} of {count:,} events made", file=sys.stderr)
     (log_folder(log) / f"tail-{count + 1:020}.ndjson").touch()
-    database.executemany("INSERT INTO states_meta VALUES (?, ?)", [(number, name) for name, number in numbers.items()])
-    database.execute("INSERT INTO state_attributes VALUES (1, 1, '{}')")
-    database.executescript(INDEXES + "PRAGMA wal_checkpoint(TRUNCATE);")
-    database.close()
 
 
 def _segments(count: int) -> Iterator[tuple[list[pa.Table], int, int]]:

@@ -5,12 +5,16 @@ replayed      events/s from sealed segments to nowhere, one process
 influxdb      points/s replayed into a real InfluxDB, and as a ratio to what the same server takes from a plain client
 segment       bytes an event in a sealed segment
 size          bytes an event in small and in merged segments, in gzip, xz, and Home Assistant's own database
+form          bytes an event, and the time it takes to write them, with other zstd levels, page sizes, and bloom filters;
+              only with `--only form`
 memory        of the recorder process while it records
 hour          its memory over 360,000 events, an hour at 100 events/s, forty times as fast; only with `--only hour`
 appending     durable appends/s, one caller and a hundred: homeiq, SQLite, plain write and fdatasync; bytes written to disk;
               only with `--only appending`
 queries       ten million events of a year (--events): homeiq sql against Home Assistant's own database; only with
               `--only queries`
+starting      a recorder killed with -9: seconds from its start until it has made a record durable again, on a log of ten
+              million events (--events) and on one of none; only with `--only starting`
 outage        InfluxDB is away while a week at 20 events/s comes (--events: 12,096,000): seconds from its return until the
               newest event is there, and events/s of the rest; only with `--only outage`
 retag         a normalizer that changes in each way over 100,000 events (--events): that what the plan foretold is what
@@ -40,12 +44,13 @@ from queries import queries
 from recording import from_socket
 from replaying import into_influxdb, to_nowhere
 from retag import retag
-from storage_size import storage_size
+from starting import starting
+from storage_size import form, storage_size
 from workload import corpus_log, events_of, frames, segment_bytes
 
 HERE = Path(__file__).parent
 
-LONG = ("hour", "appending", "queries", "outage", "retag")
+LONG = ("form", "hour", "appending", "queries", "starting", "outage", "retag")
 """What takes so long that it is measured only when it is asked for."""
 
 OF_THE_LOG = ("replayed", "influxdb")
@@ -88,6 +93,7 @@ def _measures(
 ) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     yield "segment", lambda: segment_bytes(sample)
     yield "size", lambda: storage_size(sample)
+    yield "form", lambda: form(sample)
     yield "recorded", lambda: from_socket(sample, folder / "recorded")
     yield "log", lambda: corpus_log(sample, log, events or 400_000)
     yield "replayed", lambda: to_nowhere(log)
@@ -100,6 +106,7 @@ def _measures(
     yield "outage", lambda: outage(folder / "outage", events or 12_096_000)
     yield "retag", lambda: retag(folder / "retag", events or 100_000)
     yield "queries", lambda: queries(folder / "queries", events or 10_000_000)
+    yield "starting", lambda: starting(events_of(sample), folder / "starting", events or 10_000_000)
 
 
 if __name__ == "__main__":

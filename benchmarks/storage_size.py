@@ -1,24 +1,34 @@
-"""Bytes an event: sealed and merged segments, gzip and xz of the same frames, and Home Assistant's own database."""
+"""Bytes an event: sealed and merged segments, gzip and xz of the same frames, and Home Assistant's own database.
+
+And what a segment's form costs: zstd levels, page sizes, bloom filters.
+"""
 
 from __future__ import annotations
 
 import gzip
+import io
 import lzma
 import sqlite3
+import statistics
 import tempfile
+import time
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zlib import crc32
 
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from homeiq.clock import from_iso
+from homeiq.storage import segment
 from homeiq.storage.log import EventLog
-from homeiq.storage.maintenance import compact, seal
-from homeiq.storage.record import Event
+from homeiq.storage.maintenance import compact, in_order, seal
+from homeiq.storage.record import Event, Record
 from workload import events_of
 
-__all__ = ["recorder_database", "storage_size"]
+__all__ = ["form", "recorder_database", "storage_size"]
 
 _PARTS = 8
 
@@ -56,9 +66,7 @@ _CROCKFORD = {letter: value for value, letter in enumerate("0123456789ABCDEFGHJK
 
 def storage_size(sample: list[bytes]) -> dict[str, Any]:
     """Return bytes an event of all, and how many times smaller a merged segment is than each of the others."""
-    events = events_of(sample)
-    for event in events:  # it came some milliseconds later: a column of equal times would cost nothing
-        event.received_at = event.time + 1_000 + crc32(event.raw.encode()) % 4_000
+    events = _received(sample)
     with tempfile.TemporaryDirectory() as folder:
         sealed, merged = _segments(events, Path(folder) / "log")
         recorder = recorder_database(events, Path(folder) / "home-assistant_v2.db")
@@ -74,6 +82,78 @@ def storage_size(sample: list[bytes]) -> dict[str, Any]:
     for name in ("recorder", "gzip", "xz"):
         found[f"size_merged_smaller_than_{name}"] = sizes[name] / merged
     return found
+
+
+def _received(sample: list[bytes]) -> list[Event]:
+    """Return events that came some milliseconds after their time: a column of equal times would cost nothing."""
+    events = events_of(sample)
+    for event in events:
+        event.received_at = event.time + 1_000 + crc32(event.raw.encode()) % 4_000
+    return events
+
+
+_LEVEL: Final = 9
+_PAGE: Final = 8 << 20
+"""The zstd level and the bytes of a page that segment.write has."""
+
+_BESIDE: Final = 200
+"""Bytes by which a segment may differ from what is written here: what its footer says of the log."""
+
+_ROUNDS: Final = 5
+
+
+def form(sample: list[bytes]) -> dict[str, Any]:
+    """Return bytes an event in merged order, and medians of the time to write them relative to that of level 9, in turn."""
+    events = _received(sample)
+    rows = in_order(
+        segment.table_of(
+            [
+                Record(n, e.time, e.received_at, e.source, e.origin, e.event_type, e.entity_id, e.state, e.raw)
+                for n, e in enumerate(events, 1)
+            ]
+        )
+    )
+    names = pc.count_distinct(rows["entity_id"]).as_py()
+    forms: dict[str, dict[str, Any]] = {
+        "level_9": {},
+        **{f"level_{level}": {"compression_level": level} for level in (3, 6, 12, 19)},
+        "page_1_mib": {"data_page_size": 1 << 20},
+        "bloom_filter": {"bloom_filter_options": {"entity_id": {"ndv": names, "fpp": 0.05}}},
+    }
+    shipped = len(segment.write([rows], 1, len(events), "")) - len(_written(rows))
+    assert 0 <= shipped <= _BESIDE, f"segment.write has other options than this: {shipped} bytes more"
+    sizes: dict[str, int] = {}
+    seconds: dict[str, list[float]] = {name: [] for name in forms}
+    for _ in range(_ROUNDS):
+        for name, options in forms.items():
+            began = time.monotonic()
+            sizes[name] = len(_written(rows, **options))
+            seconds[name].append(time.monotonic() - began)
+    found: dict[str, Any] = {"form_events": len(events), "form_entities": names}
+    found["form_level_9_seconds"] = statistics.median(seconds["level_9"])
+    for name in forms:
+        pairs = zip(seconds[name], seconds["level_9"], strict=True)
+        found[f"form_{name}_bytes_an_event"] = sizes[name] / len(events)
+        found[f"form_{name}_times_level_9"] = statistics.median(this / usual for this, usual in pairs)
+    found["form_bloom_filter_bytes"] = sizes["bloom_filter"] - sizes["level_9"]
+    return found
+
+
+def _written(rows: pa.Table, **other: Any) -> bytes:
+    """Return the rows as segment.write writes them, but for options that are other ones, and for the footer's keys."""
+    options: dict[str, Any] = {
+        "compression": "zstd",
+        "compression_level": _LEVEL,
+        "data_page_size": _PAGE,
+        "use_dictionary": ["source", "origin", "event_type", "entity_id", "state"],
+        "column_encoding": dict.fromkeys(("seq", "time", "received_at"), "DELTA_BINARY_PACKED"),
+        "write_page_checksum": True,
+        "store_schema": False,
+    }
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, segment.SCHEMA, **options | other) as writer:
+        writer.write_table(rows, row_group_size=-(-rows.num_rows // segment.groups_of(rows)))
+    return sink.getvalue()
 
 
 def _segments(events: list[Event], data_dir: Path) -> tuple[int, int]:
