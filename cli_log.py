@@ -81,16 +81,18 @@ def verify(context: Context, as_json: bool) -> None:
     "--from", "source", metavar="SRC", help="Bring back what is damaged from this backup: a folder, or s3://…"
 )
 @click.option("--accept-loss", is_flag=True, help="Give up what can neither be read nor be had from a backup.")
+@click.option("--lost-since", metavar="TIME", help="Nothing that is given up is of an earlier time: 2026-11-23, 7d.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @shared
-def mend(context: Context, source: str | None, accept_loss: bool, as_json: bool) -> None:
+def mend(context: Context, source: str | None, accept_loss: bool, lost_since: str | None, as_json: bool) -> None:
     """Make a damaged log whole: from a backup, and by saving what can be read. Works while the recorder writes.
 
     Damaged files go to quarantine/. Without --accept-loss no record is given up. docs/damage.md says what happens.
     """
     from .commands.mend import mend_log
 
-    mend_log(context.settings.data_dir, source, accept_loss=accept_loss, as_json=as_json)
+    data_dir = context.settings.data_dir
+    mend_log(data_dir, source, accept_loss=accept_loss, lost_since=lost_since, as_json=as_json)
 
 
 @click.group("import")

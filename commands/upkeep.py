@@ -14,12 +14,13 @@ from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
 from ..clock import SystemClock, to_iso
 from ..doctor.words import count as count_of
-from ..errors import UsageError
+from ..errors import LogCorrupt, UsageError
 from ..recorder.control import ask
 from ..replayer.replay import home_zone
 from ..settings import Settings
@@ -45,7 +46,6 @@ def compact(settings: Settings, *, as_json: bool, background: bool) -> None:
     """Seal the tail, merge small segments, let expire what the settings say. Raises LogError."""
     from ..storage.maintenance import compact as compact_log
     from ..storage.removal import expire, rules_of
-    from ..storage.view import LogView
 
     data_dir = settings.data_dir
     require_log(data_dir)
@@ -53,10 +53,11 @@ def compact(settings: Settings, *, as_json: bool, background: bool) -> None:
         _step_back()
     with long_work(_AGAIN) as display, open_sink(data_dir, threading.Event(), "homeiq compact") as sink:
         watch = _watch(display)
-        if not background:
+        begun = _unfinished(data_dir)
+        if begun or not background:
             sink.rotate()
         sealed, merged = compact_log(data_dir, least=_ENOUGH if background else 2, watch=watch)
-        for meant in LogView(data_dir, lacking=True).vanished.unfinished:
+        for meant in begun:
             _forget(data_dir, meant, sink, display)
         gone = expire(data_dir, rules_of(settings.retention), SystemClock().now(), noting(sink), watch=watch)
     if as_json:
@@ -94,7 +95,8 @@ def forget(settings: Settings, entity: str, since: str | None, until: str | None
     require_log(data_dir)
     if not entity.strip():
         raise UsageError("--entity must name entities", hint="such as person.guest or device_tracker.*")
-    zone, now = home_zone(data_dir), SystemClock().now()
+    zone = ZoneInfo("UTC") if since is until is None else home_zone(data_dir)
+    now = SystemClock().now()
     start, end = parse_time(since, zone, now, "--since"), parse_time(until, zone, now, "--until")
     if start is not None and end is not None and start >= end:
         raise UsageError("--since is not before --until")
@@ -106,7 +108,7 @@ def forget(settings: Settings, entity: str, since: str | None, until: str | None
     with long_work(_FORGET_AGAIN) as display, open_sink(data_dir, threading.Event(), "homeiq forget") as sink:
         noting(sink)("forgetting", {**facts, "records": sum(found.values())})
         sink.rotate()
-        gone = _forget(data_dir, Forgotten(0, entity, start, end), sink, display)
+        gone = _forget(data_dir, Forgotten(0, entity, start, end, sum(found.values())), sink, display)
     if ask(data_dir, "position") is None:
         _forget_cached(data_dir, entity)
     quarantined = sum(path.suffix != ".note" for path in data_dir.glob("quarantine/*"))
@@ -131,21 +133,42 @@ def forget(settings: Settings, entity: str, since: str | None, until: str | None
 
 
 def _forget(data_dir: Path, meant: Forgotten, sink: Sink, display: Display) -> Removed:
-    """Forget what is meant, and let the log say so; what an interrupted run had done before counts too."""
+    """Forget what is meant, and let the log say so; one that was begun before (with its seq) takes nothing recorded since.
+
+    What an interrupted run had done counts too.
+    """
     from ..storage.removal import forget as forget_records
-    from ..storage.view import LogView
 
     range_meant = meant.entity, meant.since, meant.until
-    begun = LogView(data_dir, lacking=True).vanished.unfinished
-    counted = max((one.records for one in begun if (one.entity, one.since, one.until) == range_meant), default=0)
+    begun = [one.records for one in _unfinished(data_dir) if (one.entity, one.since, one.until) == range_meant]
+    counted = max([meant.records, *begun])
 
-    def told(records: int) -> None:
+    def told(records: int, left: bool) -> None:
         facts = {"entity": meant.entity, "since": meant.since, "until": meant.until}
-        noting(sink)("forgotten", {**facts, "records": max(records, counted)})
+        said = {"records": records, "left": True} if left else {"records": max(records, counted)}
+        noting(sink)("forgotten", facts | said)
         sink.forget(meant.matches)
 
-    gone = forget_records(data_dir, meant.matches, meant.since, meant.until, watch=_watch(display), told=told)
+    gone = forget_records(
+        data_dir,
+        meant.matches,
+        meant.since,
+        meant.until,
+        before=meant.seq or None,
+        watch=_watch(display),
+        told=told,
+    )
     return replace(gone, records=max(gone.records, counted))
+
+
+def _unfinished(data_dir: Path) -> tuple[Forgotten, ...]:
+    """Return what was begun to be forgotten, and has not come to its end; nothing where the log can't say all it knows."""
+    from ..storage.view import LogView
+
+    try:
+        return LogView(data_dir).vanished.unfinished
+    except LogCorrupt:
+        return ()
 
 
 def _found(data_dir: Path, entity: str, since: int | None, until: int | None, display: Display) -> dict[str, int]:
@@ -154,7 +177,7 @@ def _found(data_dir: Path, entity: str, since: int | None, until: int | None, di
     from ..storage.view import LogView
 
     found: dict[str, int] = {}
-    view = LogView(data_dir)
+    view = LogView(data_dir, lacking=True)  # what is damaged is said when it is come to
     done = 0
     for table in view.scan(["entity_id", "time"], start=since, end=until):
         done += table.num_rows

@@ -24,7 +24,7 @@ from typing import Any
 import orjson
 
 from ..connectors.home_assistant.protocol import SOURCE
-from ..errors import HomeiqError
+from ..errors import HomeiqError, LogCorrupt
 from ..storage.gaps import facts_of
 from ..storage.log import log_folder, tails_in
 from ..storage.record import LOST, Event, Record
@@ -229,13 +229,23 @@ def _make_anew(data_dir: Path) -> None:
 
 
 def main(data_dir: Path) -> None:
-    """Make the cache anew from the whole log."""
-    from ..storage.reader import LogReader
+    """Make the cache anew from the whole log, as far as it can be read."""
+    from ..storage.reader import LogReader, list_files
 
     latest = Latest()
     reader = LogReader(data_dir)
-    for records in reader.read():
-        latest.learn(records)
+    while True:
+        try:
+            for records in reader.read():
+                latest.learn(records)
+        except LogCorrupt as error:
+            damaged = (one.last for one in list_files(data_dir).slices if one.first <= reader.next_seq <= one.last)
+            if (last := next(damaged, None)) is None:
+                raise
+            _log.warning("what was recorded last is known but for %d to %d: %s", reader.next_seq, last, error)
+            reader.next_seq = last + 1
+            continue
+        break
     latest.save(data_dir, reader.next_seq - 1)
 
 

@@ -113,9 +113,9 @@ def _normalizers(settings: Settings) -> Sequence[Normalizer]:
     return found
 
 
-def home_zone(data_dir: Path) -> ZoneInfo:
-    """Return the home's time zone as the log last knew it; UTC where it says nothing."""
-    return home_of(LogView(data_dir)).at(SystemClock().now()).zone
+def home_zone(data_dir: Path, *, lacking: bool = False) -> ZoneInfo:
+    """Return the home's time zone as the log last knew it; UTC where it says nothing. `lacking`: see LogView."""
+    return home_of(LogView(data_dir, lacking=lacking)).at(SystemClock().now()).zone
 
 
 def _lock_of(data_dir: Path, target: Target) -> Path:

@@ -16,6 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from ..errors import BackupRefused, LogCorrupt
 from . import segment
 from .log import log_id, require_log
@@ -23,7 +26,9 @@ from .manifest import SegmentName, parse_segment, parse_tail, tail_name
 from .places import FolderPlace, Place
 from .reader import LogFiles, list_files
 from .record import BLANKS, Record, decode, encode
+from .removal import blanked, forgotten_in
 from .tail import lines_of, read_tail
+from .view import LogView
 
 __all__ = ["BackupReport", "Watch", "back_up", "segments_of", "tails_of"]
 
@@ -106,7 +111,7 @@ class _Run:
         self.proved: set[SegmentName] = set()
         self._watch = watch
         self._pieces: dict[str, bytes] = {}
-        self._lost: dict[SegmentName, set[int]] = {}
+        self._lost: dict[SegmentName, frozenset[int]] = {}
         self._settled = False
 
     def begin(self) -> None:
@@ -259,7 +264,7 @@ class _Run:
         for name in sorted(winners):
             if name.first <= expected <= name.last and name.generation > generation and self._proved(name, winners):
                 expected = name.last + 1
-        if expected > last and not self._has_more(text, winners):
+        if expected > last and not self._has_more(text, first, last, winners):
             if not self._settled:
                 self.place.settle()
                 self._settled = True
@@ -267,21 +272,55 @@ class _Run:
             del self.there[text]
             self.report.removed += 1
 
-    def _has_more(self, text: str, winners: dict[SegmentName, str]) -> bool:
-        """Tell whether a segment there holds a record of which what covers it only says that it was lost here."""
-        name = parse_segment(Path(text))
-        if name is None:
-            return False
+    def _has_more(self, text: str, first: int, last: int, winners: dict[SegmentName, str]) -> bool:
+        """Tell whether a file there holds records of which what covers it only says that they were lost here.
+
+        It stays then, without what was forgotten since.
+        """
         lost: set[int] = set()
-        for winner in winners:
-            if winner.generation > name.generation and winner.first <= name.last and name.first <= winner.last:
+        for winner, where in winners.items():
+            if winner.first <= last and first <= winner.last:
                 if winner not in self._lost:
-                    self._lost[winner] = set(segment.lost_in(self.place.read(winners[winner])))
-                lost |= {seq for seq in self._lost[winner] if name.first <= seq <= name.last}
-        if not lost or lost <= set(segment.lost_in(self.place.read(text))):
+                    self._lost[winner] = self._lost_in(winner, where)
+                lost |= {seq for seq in self._lost[winner] if first <= seq <= last}
+        if not lost:
+            return False
+        name = parse_segment(Path(text))
+        try:
+            held = self._kept_records(text) if name is None else self._kept_rows(name, text)
+        except LogCorrupt as error:
+            self.report.findings.append(
+                f"{text}, damaged at {self.place.shown}, had what is lost here: delete it ({error})"
+            )
+            return True
+        if not lost & held:
             return False
         self.report.kept.append(f"{text} stays at {self.place.shown}: it has records that are lost here")
         return True
+
+    def _lost_in(self, name: SegmentName, text: str) -> frozenset[int]:
+        own = next((part.segment for part in self.here.slices if part.segment.path.name == name.path.name), None)
+        return frozenset(segment.lost_in(own.path.read_bytes() if own else self.place.read(text)))
+
+    def _kept_records(self, text: str) -> set[int]:
+        """Return which records a tail there has."""
+        return {record.seq for record in map(decode, lines_of(self._piece(text))) if record.event_type not in BLANKS}
+
+    def _kept_rows(self, name: SegmentName, text: str) -> set[int]:
+        """Return which records a segment there has, once what was forgotten is blank in it."""
+        content = self.place.read(text)
+        segment.check_content(name, content)
+        forgotten = LogView(self.data_dir, lacking=True).vanished.forgotten
+        tables = list(segment.tables_in(content))
+        masks = [forgotten_in(table, forgotten) for table in tables]
+        if any(pc.any(mask).as_py() for mask in masks):
+            rows = (blanked(table, mask, "forgotten") for table, mask in zip(tables, masks, strict=True))
+            self._put(text, bytes(segment.write(rows, name.first, name.last, log_id(self.data_dir))))
+        held: set[int] = set()
+        for table, mask in zip(tables, masks, strict=True):
+            gone = pc.or_(mask, pc.is_in(table["event_type"], pa.array(sorted(BLANKS))))
+            held.update(table["seq"].filter(pc.invert(gone)).to_pylist())
+        return held
 
     def _proved(self, name: SegmentName, winners: dict[SegmentName, str]) -> bool:
         own = {(known.first, known.last, known.generation) for known in self.proved}

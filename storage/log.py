@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import uuid
@@ -13,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..errors import LogClosed, LogError, LogLocked, LogNotWritable
+from .digest import format_of
 from .files import Files, LockHeld, locked
 from .manifest import SegmentName, parse_segment, parse_tail
 from .mark import MarkWriter, mark_of
@@ -23,8 +23,6 @@ from .tail import Tail, not_writable, recover
 __all__ = ["EventLog", "log_folder", "log_id", "refuse_newer", "require_log", "segments_in", "tails_in"]
 
 _FOOTER_BYTES = 8_192
-_FOOTER_VERSION = re.compile(rb"homeiq\.format\x18[\x01-\x09](\d+)")
-"""The key and its value as Parquet's footer (Thrift's compact protocol) has them: the recorder never loads pyarrow."""
 
 
 def log_folder(data_dir: Path) -> Path:
@@ -90,8 +88,8 @@ def _format_of(path: Path) -> int:
     """Return the format that a segment's footer names; 0 if it names none."""
     with path.open("rb") as file:
         file.seek(max(0, file.seek(0, 2) - _FOOTER_BYTES))
-        found = _FOOTER_VERSION.findall(file.read())
-    return int(found[-1]) if found else 0
+        version = format_of(file.read())
+    return format_of(path.read_bytes()) if version > FORMAT_VERSION else version
 
 
 class EventLog:

@@ -28,7 +28,7 @@ from .files import Files, locked
 from .log import log_folder, log_id, segments_in, tails_in
 from .manifest import SegmentName, Slice, parse_segment, segment_name
 from .reader import list_files, read_slice
-from .record import BLANKS, COLUMNS, Record
+from .record import COLUMNS, GONE, Record
 from .tail import drop_sealed, read_tail
 
 __all__ = [
@@ -317,7 +317,7 @@ def _says_all_of(winner: SegmentName, loser: SegmentName) -> bool:
     for rows in read_slice(Slice(loser, loser.first, loser.last), loser.first, loser.last):
         first, last = rows["seq"][0].as_py(), rows["seq"][-1].as_py()
         said = pa.concat_tables(list(read_slice(Slice(winner, first, last), first, last)))
-        kept = pc.invert(pc.is_in(said["event_type"], pa.array(sorted(BLANKS))))
+        kept = pc.not_equal(said["event_type"], GONE)  # what a disk has lost is not said
         if not said.filter(kept).equals(rows.filter(kept)):
             return False
     return True
@@ -332,11 +332,17 @@ def _remove_old(data_dir: Path, files: Files) -> None:
 
 
 def position(data_dir: Path) -> int:
-    """Return the next seq after the valid segments."""
-    for name in sorted(segments_in(log_folder(data_dir)), key=lambda name: name.last, reverse=True):
-        if segment.is_valid(name):
-            return name.last + 1
-    return 1
+    """Return the next seq after the valid segments, and after damaged ones that follow them without a hole.
+
+    Their numbers were given: they must not be given again. A file that is not valid and stands alone says nothing.
+    """
+    names = sorted(segments_in(log_folder(data_dir)))
+    valid = (name.last for name in sorted(names, key=lambda name: name.last, reverse=True) if segment.is_valid(name))
+    following = next(valid, 0) + 1
+    for name in names:
+        if name.first == following:
+            following = name.last + 1
+    return following
 
 
 def main(arguments: Sequence[str]) -> int:

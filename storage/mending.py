@@ -1,8 +1,9 @@
-"""A log made whole again where sealed files are damaged or gone: from a backup, else by accepting what is lost.
+"""A log made whole again where sealed files are damaged or gone: from a copy, else by accepting what is lost.
 
 What is damaged goes to the quarantine, whole. In its place comes
 
-- from a backup: the same records, of its segments or its tails. What was forgotten since is made blank before it is here
+- the same records from a copy: a superseded file that is kept still, or a backup's segments and tails. What was forgotten
+  since is made blank before it is here
 - else the next generation: what can be read and proved (salvage.py), and a blank row for each other record. The log says
   first, in a record `homeiq_lost`, which records that were, and what is known of what they held (vanished.py): so no replay
   takes away the points that were made of them
@@ -16,25 +17,26 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..clock import DAY
 from ..errors import BackupRefused, LogCorrupt
 from . import segment
 from .backup import ID, segments_of, tails_of
 from .files import Files, locked
 from .log import log_folder, log_id, segments_in
 from .maintenance import write_segment
-from .manifest import SegmentName, Slice
-from .places import Place
+from .manifest import SegmentName, Slice, parse_segment
+from .places import FolderPlace, Place
 from .reader import LogFiles, list_files
-from .record import Record, decode
-from .removal import Note, blanked, mask_of
+from .record import BLANKS, EXPIRED, LOST, Record, decode
+from .removal import Note, blanked, forgotten_in
 from .salvage import Salvage, around, filled, kinds_lost, salvage
 from .tail import lines_of
-from .vanished import Forgotten
+from .vanished import ANY, Forgotten
 from .verify import Finding, verify
 from .view import LogView
 
@@ -71,7 +73,7 @@ class Loss:
 
 @dataclass(slots=True)
 class Mended:
-    """How many records came back from a backup, were saved out of damaged files, and are lost, and in which ranges of seq
+    """How many records came back from a copy, were saved out of damaged files, and are lost, and in which ranges of seq
     (`lost_in`). `quarantined`: where damaged files are now. `left`: what is as it was, each a sentence.
     """
 
@@ -108,30 +110,40 @@ def mend(
     *,
     place: Place | None = None,
     accept: bool = False,
+    since: int | None = None,
     files: Files | None = None,
     watch: Watch = lambda done, total: None,
 ) -> Mended:
     """Bring these records back from the backup at `place`; where that has not all, save what can be proved.
 
-    What is lost for good is given up only if `accept`. `now` is microseconds UTC. Waits for other maintenance. Raises
-    BackupRefused for another log's backup, BackupUnreachable, HomeiqError, OSError.
+    What is lost for good is given up only if `accept`. Where nothing is known of what it held, it is of `since` or later
+    (microseconds UTC, as `now`), or of any time before. Waits for other maintenance. Raises BackupRefused for another log's
+    backup, BackupUnreachable, HomeiqError, OSError.
     """
     if place is not None:
         _require_same_log(data_dir, place)
     with locked(data_dir / "log" / "MAINTENANCE", "mending", wait=True):
-        run = _Run(data_dir, note, now, files or Files())
+        run = _Run(data_dir, note, now, files or Files(), since)
+        copies: list[_Copy] = [_Superseded(data_dir)]
+        if place is not None:
+            copies.append(_Backup(place, data_dir))
         done, total = 0, sum(loss.records for loss in losses)
         for loss in losses:
-            if place is not None:
-                run.fetch(loss, place)
-            run.save(loss, accept)
+            for copy in copies:
+                run.fetch(loss, copy)
             done += loss.records
-            watch(done, total)
+            watch(done, 2 * total)
+        for loss in losses:
+            run.save(loss, accept, place.shown if place else "")
+            done += loss.records
+            watch(done, 2 * total)
         run.set_strays_aside()
         return run.mended
 
 
 def _require_same_log(data_dir: Path, place: Place) -> None:
+    if isinstance(place, FolderPlace) and place.folder.resolve() == data_dir.resolve():
+        raise BackupRefused(f"{place.shown} is the data folder itself", hint="name the place given to homeiq backup")
     own = log_id(data_dir)
     theirs = place.read(ID).decode("ascii", "replace").strip() if ID in place.sizes() else ""
     if theirs != own:
@@ -139,41 +151,84 @@ def _require_same_log(data_dir: Path, place: Place) -> None:
         raise BackupRefused(f"{place.shown} holds {what}", hint="name the place that was given to homeiq backup")
 
 
+class _Copy(Protocol):
+    """Where records may lie whole: `segments`, by the names that they would have here, and `tails`; and what reads one."""
+
+    shown: str
+    segments: dict[SegmentName, str]
+    tails: list[tuple[int, str]]
+
+    def read(self, text: str) -> bytes: ...
+
+
+class _Superseded:
+    """Files of the log itself that were merged or rewritten less than an hour ago."""
+
+    shown = "the log's superseded files"
+
+    def __init__(self, data_dir: Path) -> None:
+        found = {
+            parse_segment(path.with_suffix("")): path for path in log_folder(data_dir).glob("date=*/*.parquet.old")
+        }
+        self.segments = {name: str(path) for name, path in found.items() if name is not None}
+        self.tails: list[tuple[int, str]] = []
+
+    def read(self, text: str) -> bytes:
+        return Path(text).read_bytes()
+
+
+class _Backup:
+    """What `homeiq backup` made."""
+
+    def __init__(self, place: Place, data_dir: Path) -> None:
+        sizes = place.sizes()
+        folder = log_folder(data_dir)
+        self.shown = place.shown
+        self.segments = {
+            SegmentName(name.first, name.last, name.generation, folder / PurePosixPath(text).relative_to("log")): text
+            for name, text in segments_of(sizes).items()
+        }
+        self.tails = tails_of(sizes)
+        self.read = place.read
+
+
 class _Run:
     """One run, under the lock."""
 
-    def __init__(self, data_dir: Path, note: Note, now: int, files: Files) -> None:
+    def __init__(self, data_dir: Path, note: Note, now: int, files: Files, since: int | None) -> None:
         self.mended = Mended()
         self._data_dir = data_dir
         self._note = note
         self._now = now
         self._files = files
+        self._since = since
         self._forgotten: Sequence[Forgotten] | None = None
+        self._good: dict[tuple[object, ...], bool] = {}
 
-    def fetch(self, loss: Loss, place: Place) -> None:
-        """Bring back what a backup holds of what is still lost: whole segments, then single records of its tails."""
-        sizes = place.sizes()
-        names = segments_of(sizes)
-        for name in sorted(names, key=lambda name: (name.generation, name.last - name.first), reverse=True):
-            if _overlap(name.first, name.last, self._lost(loss)):
-                self._fetch_segment(name, names[name], place)
-        for first, text in tails_of(sizes):
-            lost = self._lost(loss)
+    def fetch(self, loss: Loss, copy: _Copy) -> None:
+        """Bring back what a copy holds of what is still lost: whole segments, then single records of its tails."""
+        lost = self._lost(loss)
+        for here in sorted(copy.segments, key=lambda name: (name.generation, name.last - name.first), reverse=True):
+            if _overlap(here.first, here.last, lost):
+                self._fetch_segment(here, copy)
+                lost = self._lost(loss)
+        for first, text in copy.tails:
             if any(last >= first for _, last in lost):
-                self._fetch_lines(place.read(text), lost)
+                self._fetch_lines(copy.read(text), lost)
+                lost = self._lost(loss)
 
-    def save(self, loss: Loss, accept: bool) -> None:
+    def save(self, loss: Loss, accept: bool, asked: str) -> None:
         """Keep what can be proved of what is still lost; let blank rows stand for the rest, if that is accepted."""
         for first, last in self._lost(loss):
             listed = list_files(self._data_dir)
             damaged = next((part for part in listed.slices if part.first <= first and last <= part.last), None)
             found = salvage(damaged.segment, first, last) if damaged else Salvage(None, first, last)
+            which = f"the records {first:,} to {last:,}" if last > first else f"the record {first:,}"
             if found.lost > MOST_BLANKS:
-                self.mended.left.append(
-                    f"{_records(first, last)} are more than can be given up: is a file's number wrong?"
-                )
+                self.mended.left.append(f"{which} are more than can be given up: is a file's number wrong?")
             elif found.lost and not accept:
-                self.mended.left.append(f"{found.lost:,} of {_records(first, last)} are lost, if no backup holds them")
+                whence = f"are lost: {asked} does not hold them" if asked else "are lost, if no backup holds them"
+                self.mended.left.append(f"{found.lost:,} of {which} {whence}")
             else:
                 self._replace(found, damaged, listed)
 
@@ -187,20 +242,20 @@ class _Run:
                 except LogCorrupt as error:
                     self._set_aside(name, str(error))
 
-    def _fetch_segment(self, theirs: SegmentName, text: str, place: Place) -> None:
-        path = log_folder(self._data_dir) / PurePosixPath(text).relative_to("log")
-        here = SegmentName(theirs.first, theirs.last, theirs.generation, path)
-        content = place.read(text)
+    def _fetch_segment(self, here: SegmentName, copy: _Copy) -> None:
+        """Put a segment of a copy where it was, or is, here."""
+        if here.path.exists() and self._is_good(here):  # a damaged one that covers it was made of it, and wins still
+            return
+        content = copy.read(copy.segments[here])
         try:
-            segment.check_content(theirs, content)
+            segment.check_content(here, content, self._data_dir)
         except LogCorrupt as error:
-            self.mended.left.append(f"{error} at {place.shown}, and was not fetched")
+            self.mended.left.append(f"{error} at {copy.shown}, and was not fetched")
             return
         before = self._count_lost(here)
         if here.path.exists():
-            if _is_good(here):  # it is here, and a damaged one that covers it was made of it: that is not its fault
-                return
-            self._set_aside(here, "damaged here; a backup had it whole")
+            self._set_aside(here, "damaged; a copy had it whole")
+        self._forgotten = None  # what was fetched or saved before may have words of it
         if any(pc.any(self._is_forgotten(table)).as_py() for table in segment.tables_in(content)):
             generation = self._generation(here.first, here.last)
             self._write(partial(self._without_forgotten, content), here.first, here.last, generation)
@@ -226,25 +281,40 @@ class _Run:
         """Return for each row whether it was forgotten after it had been recorded."""
         if self._forgotten is None:
             self._forgotten = LogView(self._data_dir, lacking=True).vanished.forgotten
-        found = pc.equal(table["seq"], 0)
-        for one in self._forgotten:
-            mask = pc.fill_null(mask_of(table, one.matches, one.since, one.until), False)
-            found = pc.or_(found, pc.and_(mask, pc.less(table["seq"], one.seq)))
-        return found
+        return forgotten_in(table, self._forgotten)
 
     def _replace(self, found: Salvage, damaged: Slice | None, listed: LogFiles) -> None:
         first, last = found.first, found.last
         near = around(listed, first, last)
         if found.lost:
-            facts = {"first": first, "last": last, "records": found.lost, "rows": kinds_lost(found, near, self._now)}
-            self._note("lost", facts)
+            rows = kinds_lost(found, near, self._now, self._since) + self._words_lost(found, listed)
+            self._note("lost", {"first": first, "last": last, "records": found.lost, "rows": rows})
             self.mended.lost_in.append((first, last))
+        self._forgotten = None
         reason = _DAMAGED if damaged else _GONE
-        self._write(partial(filled, found, near.received_at, reason), first, last, self._generation(first, last))
+
+        def tables() -> Iterator[pa.Table]:
+            for table in filled(found, near.received_at(self._now), reason):
+                yield blanked(table, self._is_forgotten(table), "forgotten")
+
+        self._write(tables, first, last, self._generation(first, last))
         if damaged is not None:
             self._set_aside_if_silent(damaged.segment)
         self.mended.saved += found.readable
         self.mended.lost += found.lost
+
+    def _words_lost(self, found: Salvage, listed: LogFiles) -> list[list[str | int]]:
+        """Return what is to be frozen since the log's own words of it may be among what is lost.
+
+        That it held such words is known, or may be; and only where rows are blank has there been anything to say.
+        """
+        types = set(found.known["event_type"].to_pylist())
+        if found.known.num_rows == found.lost and types.isdisjoint({EXPIRED, LOST}):
+            return []
+        end = max((time for time in _blank_times(self._data_dir)), default=None)
+        if end is None and listed.first_seq > 1 and found.first >= listed.first_seq:
+            end = around(listed, listed.first_seq, listed.first_seq).latest(self._now)
+        return [] if end is None else [[ANY, ANY, ANY, 0, end // DAY * DAY]]
 
     def _set_aside_if_silent(self, name: SegmentName) -> None:
         if name not in {part.segment for part in list_files(self._data_dir).slices}:
@@ -254,7 +324,7 @@ class _Run:
         """Return what of a loss no valid file holds now: damaged files one by one, and holes."""
         listed = list_files(self._data_dir)
         near = [part for part in listed.slices if part.first <= loss.last and loss.first <= part.last]
-        spans = [(part.first, part.last) for part in near if not _is_good(part.segment)]
+        spans = [(part.first, part.last) for part in near if not self._is_good(part.segment)]
         spans += [*listed.missing, (1, listed.first_seq - 1)]
         clipped = [(max(first, loss.first), min(last, loss.last)) for first, last in spans]
         return sorted((first, last) for first, last in clipped if first <= last)
@@ -267,6 +337,17 @@ class _Run:
         names = segments_in(log_folder(self._data_dir))
         return 1 + max((one.generation for one in names if one.first <= last and first <= one.last), default=-1)
 
+    def _is_good(self, name: SegmentName) -> bool:
+        """Tell whether a segment is whole; each is read once, unless it changes."""
+        try:
+            status = name.path.stat()
+            version = (name, status.st_ino, status.st_size, status.st_mtime_ns)
+            if version not in self._good:
+                self._good[version] = _is_whole(name)
+            return self._good[version]
+        except FileNotFoundError:
+            return False
+
     def _write(self, tables: Callable[[], Iterator[pa.Table]], first: int, last: int, generation: int) -> None:
         write_segment(self._data_dir, tables, first, last, generation, self._files)
 
@@ -275,10 +356,19 @@ class _Run:
         self.mended.quarantined.append(str(kept))
 
 
-def _is_good(name: SegmentName) -> bool:
+def _blank_times(data_dir: Path) -> Iterator[int]:
+    """Yield when records had come (microseconds UTC) whose rows are blank now since they have expired, or are lost."""
+    columns = ["time", "raw"]
+    for table in LogView(data_dir, lacking=True).scan(columns, event_types=sorted(BLANKS)):
+        for time, raw in zip(table["time"].cast(pa.int64()).to_pylist(), table["raw"].to_pylist(), strict=True):
+            if any(reason in raw for reason in ("expired", _DAMAGED, _GONE)):
+                yield time
+
+
+def _is_whole(name: SegmentName) -> bool:
     try:
         segment.check_whole(name)
-    except (LogCorrupt, FileNotFoundError):
+    except LogCorrupt:
         return False
     return True
 
@@ -289,10 +379,6 @@ def _overlap(first: int, last: int, spans: Sequence[tuple[int, int]]) -> bool:
 
 def _one(table: pa.Table) -> Iterator[pa.Table]:
     return iter([table])
-
-
-def _records(first: int, last: int) -> str:
-    return f"the records {first:,} to {last:,}"
 
 
 def _runs(content: bytes, spans: Sequence[tuple[int, int]]) -> list[list[Record]]:

@@ -25,12 +25,12 @@ from ..errors import LogCorrupt
 from ..retention import RetentionSettings
 from . import segment
 from .files import Files, locked
-from .log import log_folder, log_id
+from .log import log_folder, log_id, segments_in
 from .maintenance import Watch, is_trusted, retire, retire_superseded, seal_tails, unwatched, write_segment
 from .manifest import SegmentName, parse_segment
 from .reader import list_files
 from .record import BLANKS, COLUMNS, GONE, HEARTBEAT, blank
-from .vanished import Key, never_expires, runs_of
+from .vanished import Forgotten, Key, never_expires, runs_of
 
 __all__ = [
     "Note",
@@ -40,6 +40,7 @@ __all__ = [
     "enter_days",
     "expire",
     "forget",
+    "forgotten_in",
     "mask_of",
     "rules_of",
 ]
@@ -48,6 +49,9 @@ _log = logging.getLogger(__name__)
 
 Note = Callable[[str, Mapping[str, Any]], None]
 """Makes the recorder's own word `what`, with its facts, durable in the log, before it returns. Raises HomeiqError."""
+
+_DECIDING = ("seq", "entity_id", "time")
+"""Columns that decide whether a record is forgotten."""
 
 _STAMP = pa.timestamp("us", tz="UTC")
 _CLOCK_BELIEVED = 7 * DAY
@@ -167,17 +171,20 @@ def forget(
     files: Files | None = None,
     *,
     watch: Watch = unwatched,
-    told: Callable[[int], None] = lambda records: None,
+    before: int | None = None,
+    told: Callable[[int, bool], None] = lambda records, left: None,
 ) -> Removed:
     """Make blank rows of the sealed records of these entities with times in [since, until), microseconds UTC.
 
-    Of the old segments nothing is left. In the end `told` is called with how many records went, and lets the log say so.
-    Raises OSError; LogCorrupt for a damaged segment, when all others are done and told.
+    With `before`, only of those that were recorded before that seq. Of the old segments nothing is left. In the end `told`
+    is called with how many records went, and whether some may be left, and lets the log say so. Raises OSError; LogCorrupt
+    for a damaged segment, when all others are done and told.
     """
     files = files or Files()
 
     def mask(table: pa.Table) -> pa.ChunkedArray:
-        return mask_of(table, entity, since, until)
+        found = mask_of(table, entity, since, until)
+        return found if before is None else pc.and_(found, pc.less(table["seq"], before))
 
     with locked(data_dir / "log" / "MAINTENANCE", "forgetting", wait=True):
         seal_tails(data_dir, files)
@@ -190,7 +197,7 @@ def forget(
             done += _size_of(name)
             watch("looked through", done, total)
             try:
-                count = pc.sum(mask(_columns(name, ("entity_id", "time")))).as_py() or 0
+                count = pc.sum(mask(_columns(name, _DECIDING))).as_py() or 0
                 if count:
                     segment.check_whole(name)
             except LogCorrupt as error:
@@ -204,7 +211,9 @@ def forget(
                 records, segments = records + count, segments + 1
         for path in sorted(log_folder(data_dir).glob("date=*/*.parquet.old")):
             _forget_superseded(path, mask, log_id(data_dir, files), files)
-        told(records)
+        for name in sorted(set(segments_in(log_folder(data_dir))).difference(_speaking(data_dir))):
+            _forget_silent(name, mask, log_id(data_dir, files), files)
+        told(records, bool(damaged))
         if damaged:
             raise LogCorrupt(
                 f"{records} records are forgotten, but {damaged[0].message}",
@@ -225,6 +234,15 @@ def mask_of(table: pa.Table, entity: Callable[[str], bool], since: int | None, u
     return found
 
 
+def forgotten_in(table: pa.Table, forgotten: Iterable[Forgotten]) -> pa.ChunkedArray:
+    """Return for each row of a table whether it was forgotten after it had been recorded."""
+    found = pc.equal(table["seq"], 0)
+    for one in forgotten:
+        mask = pc.fill_null(mask_of(table, one.matches, one.since, one.until), False)
+        found = pc.or_(found, pc.and_(mask, pc.less(table["seq"], one.seq)))
+    return found
+
+
 def _forget_superseded(path: Path, mask: Callable[[pa.Table], pa.ChunkedArray], log: str, files: Files) -> None:
     """Blank the rows of a file that is kept only for those who read it still; one that can't be read goes."""
     name = parse_segment(path.with_suffix(""))
@@ -232,7 +250,7 @@ def _forget_superseded(path: Path, mask: Callable[[pa.Table], pa.ChunkedArray], 
         files.remove(path)
         return
     try:
-        if not pc.any(mask(_columns(name, ("entity_id", "time")))).as_py():
+        if not pc.any(mask(_columns(name, _DECIDING))).as_py():
             return
         rows = (blanked(table, mask(table), "forgotten") for table in segment.row_groups(name))
         content = segment.write(rows, name.first, name.last, log)
@@ -240,6 +258,18 @@ def _forget_superseded(path: Path, mask: Callable[[pa.Table], pa.ChunkedArray], 
         files.remove(path)
         return
     files.write_whole(path, content)
+
+
+def _forget_silent(name: SegmentName, mask: Callable[[pa.Table], pa.ChunkedArray], log: str, files: Files) -> None:
+    """Blank the rows of a segment for which others speak, and that stays since it says more than they do."""
+    try:
+        if segment.is_foreign(name) or not pc.any(mask(_columns(name, _DECIDING))).as_py():
+            return
+        segment.check_whole(name)
+    except (LogCorrupt, FileNotFoundError):
+        return
+    rows = (blanked(table, mask(table), "forgotten") for table in segment.row_groups(name))
+    files.write_whole(name.path, segment.write(rows, name.first, name.last, log))
 
 
 class _Cutoffs:

@@ -11,7 +11,7 @@ from . import segment
 from .backup import ID, Watch, segments_of, tails_of
 from .files import Files, locked
 from .log import log_folder
-from .manifest import parse_segment
+from .manifest import SegmentName, parse_segment
 from .places import Place, place_of
 from .reader import list_files
 from .record import decode
@@ -94,11 +94,16 @@ def _copy(
 ) -> RestoreReport:
     """Copy the files of a log into a folder, but those that are there already whole."""
     report = RestoreReport()
+    whole: list[SegmentName] = []
     tails = {name for _, name in tails_of(sizes)}
-    names = [*segments_of(sizes).values(), *sorted(tails), ID]
+    segments = segments_of(sizes)
+    names = [*sorted(segments.values(), key=lambda text: _rank(parse_segment(Path(text)))), *sorted(tails), ID]
     done, total = 0, sum(sizes[name] for name in names)
     for name in names:
         path = folder / name.removeprefix("log/")
+        one = parse_segment(path)
+        if one is not None and any(_is_covered(one, other) for other in whole):
+            continue  # it stays there since it has what was lost elsewhere (backup.py), or was to go with the next backup
         if not path.exists() or path.stat().st_size != sizes[name] or name == ID:
             content = place.read(name)
             problem, last = _examined(path, content)
@@ -109,12 +114,23 @@ def _copy(
             files.write_whole(path, content)
         else:
             _, last = _examined(path, path.read_bytes())
+        if one is not None:
+            whole.append(one)
         report.last_seq = max(report.last_seq, last)
         report.files += 1
         report.bytes += sizes[name]
         done += sizes[name]
         watch(done, total)
     return report
+
+
+def _rank(name: SegmentName | None) -> tuple[int, int]:
+    """Return by what segments are ordered, those that speak first."""
+    return (-name.generation, name.first) if name is not None else (0, 0)
+
+
+def _is_covered(name: SegmentName, other: SegmentName) -> bool:
+    return other.generation > name.generation and other.first <= name.first and name.last <= other.last
 
 
 def _examined(path: Path, content: bytes) -> tuple[str, int]:

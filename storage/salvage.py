@@ -1,7 +1,8 @@
 """What can still be read of a damaged segment, and proved; and the rows that take its place. Imports pyarrow.
 
 A record is proved by the checksums of Parquet's pages, and by its columns being what `raw` says. Of the others the narrow
-columns may be readable: then it is known what kind of record is lost, and of which day.
+columns may be readable: then it is known what kind of record is lost, and of which day; else the footer may say between
+which times a row group lies.
 """
 
 from __future__ import annotations
@@ -27,11 +28,8 @@ from .vanished import ANY, Key, runs_of
 __all__ = ["Around", "Salvage", "around", "filled", "kinds_lost", "salvage"]
 
 _NARROW: Final = ("seq", "time", "received_at", "source", "event_type", "entity_id")
-_NEIGHBOURS: Final = 1_000
-"""So many records before and after say when came what is lost."""
-
-_LATE: Final = pa.array(["import", "backfill"])
-"""Origins of records that speak of an earlier time than that of their arrival."""
+_NEIGHBOURS: Final = 1
+"""So many records before and after say when what is lost came."""
 
 _NO_ROWS: Final = segment.table_of([]).select(list(_NARROW))
 
@@ -39,7 +37,8 @@ _NO_ROWS: Final = segment.table_of([]).select(list(_NARROW))
 @dataclass(frozen=True, slots=True)
 class Salvage:
     """The records `first` … `last` of a damaged segment (None: it is gone): `proved`, the seqs that can be read, by row
-    group; `known`, the narrow columns of others, as far as they can be read.
+    group; `known`, the narrow columns of others, as far as they can be read; `spans`, the least and the greatest time
+    (microseconds UTC) of row groups of which not even these can be, None where the footer does not say so.
     """
 
     name: SegmentName | None
@@ -47,6 +46,7 @@ class Salvage:
     last: int
     proved: dict[int, pa.Array] = field(default_factory=dict)
     known: pa.Table = field(default_factory=lambda: _NO_ROWS)
+    spans: tuple[tuple[int, int] | None, ...] = (None,)
 
     @property
     def readable(self) -> int:
@@ -60,38 +60,46 @@ class Salvage:
 
 
 def salvage(name: SegmentName, first: int, last: int) -> Salvage:
-    """Read what can be read of a damaged segment. Raises LogTooNew."""
+    """Read what can be read of a damaged segment; nothing of one of another log."""
     there = bytearray(last - first + 1)
     proved: dict[int, pa.Array] = {}
     known: list[pa.Table] = []
-    for group in range(_groups_of(name)):
+    spans: list[tuple[int, int] | None] = []
+    times = _times_of_groups(name)
+    for group, span in enumerate(times):
         seqs: list[int] = []
         for record in _records(name, first, last, group):
-            if first <= record.seq <= last and not there[record.seq - first] and _is_proved(record):
+            if not there[record.seq - first] and _is_proved(record):
                 there[record.seq - first] = 1
                 seqs.append(record.seq)
         if seqs:
             proved[group] = pa.array(seqs, pa.int64())
-        known += _narrow(name, first, last, group)
+        narrow = _narrow(name, group)
+        spans += [] if narrow else [span]
+        known += narrow
     rest = pa.concat_tables(known) if known else _NO_ROWS
-    lost = pa.array([seq for seq in set(rest["seq"].to_pylist()) if first <= seq <= last and not there[seq - first]])
-    return Salvage(name, first, last, proved, rest.filter(pc.is_in(rest["seq"], lost.cast(pa.int64()))))
+    lost = [seq for seq in set(rest["seq"].to_pylist()) if first <= seq <= last and not there[seq - first]]
+    known_lost = rest.filter(pc.is_in(rest["seq"], pa.array(lost, pa.int64())))
+    return Salvage(name, first, last, proved, known_lost, tuple(spans) if times else (None,))
 
 
-def _groups_of(name: SegmentName) -> int:
+def _times_of_groups(name: SegmentName) -> list[tuple[int, int] | None]:
+    """Return the least and the greatest time of each row group, as far as the footer opens and says so."""
     try:
-        with segment.check_footer(name) as file:
-            return int(file.num_row_groups)
-    except (LogCorrupt, FileNotFoundError):
-        return 0
+        with segment.open_segment(name.path) as file:
+            if segment.is_written_for_another(name.path, file.metadata):
+                return []
+            return [segment.times_of(file.metadata.row_group(group)) for group in range(file.num_row_groups)]
+    except (LogCorrupt, FileNotFoundError, IndexError):
+        return []
 
 
 def _records(name: SegmentName, first: int, last: int, group: int) -> Iterator[Record]:
     """Yield the records of a row group up to the first page that can't be read."""
     try:
-        for table in segment.read_rows(name, first, last, COLUMNS, [group]):
+        for table in segment.row_group(name.path, group, COLUMNS):
             for records in lists_of(table):
-                yield from records
+                yield from (record for record in records if first <= (record.seq or 0) <= last)
     except (LogCorrupt, ValueError):  # a text that is not UTF-8 is the latter
         return
 
@@ -103,9 +111,12 @@ def _is_proved(record: Record) -> bool:
         return False
 
 
-def _narrow(name: SegmentName, first: int, last: int, group: int) -> list[pa.Table]:
+def _narrow(name: SegmentName, group: int) -> list[pa.Table]:
+    """Return the narrow columns of a row group, none where not all of them can be read."""
     try:
-        tables = list(segment.read_rows(name, first, last, _NARROW, [group]))
+        tables = list(segment.row_group(name.path, group, _NARROW))
+        if sum(table.num_rows for table in tables) != segment.rows_of(name.path, group):
+            return []
         return [table.filter(pc.is_valid(table["time"])) for table in tables]
     except LogCorrupt:
         return []
@@ -118,26 +129,16 @@ class Around:
     before: pa.Table
     after: pa.Table
 
-    @property
-    def received_at(self) -> int:
-        """When what is lost came, about (microseconds UTC): when the record before it had come."""
+    def received_at(self, now: int) -> int:
+        """Return when what is lost came, about (microseconds UTC): when the record before it had come."""
         rows = self.before if self.before.num_rows else self.after
         place = -1 if self.before.num_rows else 0
-        return _integers(rows, "received_at")[place] if rows.num_rows else 0
+        return _integers(rows, "received_at")[place] if rows.num_rows else now
 
-    def times(self, now: int) -> tuple[int, int]:
-        """Return between which times (microseconds UTC) those of the lost records lie, as far as can be told.
-
-        Live records lie between the arrival of their neighbours. What was imported or backfilled has earlier times: those
-        of the rows around say between which; where only what comes after was imported, any earlier time may be.
-        """
-        nearest = pa.concat_tables([self.before.slice(max(0, self.before.num_rows - 1)), self.after.slice(0, 1)])
-        late = [rows.filter(pc.is_in(rows["origin"], _LATE)) for rows in (self.before, self.after)]
-        rows = pa.concat_tables([nearest, *late])
-        stamps = _integers(rows, "time") + _integers(rows, "received_at")
-        began_here = _has_imported(self.after) and not _has_imported(self.before)
-        low = min(stamps) if self.before.num_rows and not began_here else 0
-        return low, max(stamps) if self.after.num_rows else now
+    def latest(self, now: int) -> int:
+        """Return a time (microseconds UTC) after which no lost record lies: when the record after them had come."""
+        stamps = _integers(self.after, "time")[:1] + _integers(self.after, "received_at")[:1]
+        return max(stamps, default=now)
 
 
 def around(listed: LogFiles, first: int, last: int) -> Around:
@@ -146,8 +147,8 @@ def around(listed: LogFiles, first: int, last: int) -> Around:
 
 
 def _near(listed: LogFiles, low: int, high: int) -> pa.Table:
-    tables = [_NO_ROWS.append_column("origin", pa.array([], pa.string()))]
-    columns = [*_NARROW, "origin"]
+    tables = [_NO_ROWS]
+    columns = list(_NARROW)
     for part in listed.slices:
         if part.first <= high and low <= part.last:
             try:
@@ -160,23 +161,26 @@ def _near(listed: LogFiles, low: int, high: int) -> pa.Table:
     return pa.concat_tables(tables).sort_by("seq")
 
 
-def _has_imported(rows: pa.Table) -> bool:
-    return bool(pc.any(pc.equal(rows["origin"], "import")).as_py())
-
-
 def _integers(rows: pa.Table, column: str) -> list[int]:
     return [stamp for stamp in rows[column].cast(pa.int64()).to_pylist() if stamp is not None]
 
 
-def kinds_lost(found: Salvage, near: Around, now: int) -> list[list[str | int]]:
-    """Return what is known of the records that are lost, as `rows` of the log's own word: see vanished.py."""
+def kinds_lost(found: Salvage, near: Around, now: int, since: int | None = None) -> list[list[str | int]]:
+    """Return what is known of the records that are lost, as `rows` of the log's own word: see vanished.py.
+
+    Where nothing is known, any time before their arrival may be theirs (a state of a snapshot, what was imported), or since
+    `since` (microseconds UTC), if somebody knows so much.
+    """
     days: dict[Key, set[int]] = {}
     enter_days(found.known, days)
     rows: list[list[str | int]] = [
         [*key, first, last] for key, of in sorted(days.items()) for first, last in runs_of(of)
     ]
     if found.known.num_rows < found.lost:
-        low, high = near.times(now)
+        spans = [span for span in found.spans if span is not None]
+        if None in found.spans or not spans:
+            spans.append((since or 0, max(since or 0, near.latest(now))))
+        low, high = min(span[0] for span in spans), max(span[1] for span in spans)
         rows.append([ANY, ANY, ANY, low // DAY * DAY, high // DAY * DAY])
     return rows
 
@@ -223,7 +227,7 @@ def _tables_with(name: SegmentName, group: int, seqs: pa.Array) -> Sequence[pa.T
     """Return the rows of a row group with these numbers, all of which lie before the first page that can't be read."""
     tables: list[pa.Table] = []
     try:
-        for table in segment.read_rows(name, name.first, name.last, COLUMNS, [group]):
+        for table in segment.row_group(name.path, group, COLUMNS):
             tables.append(table.filter(pc.is_in(table["seq"], seqs)))
     except LogCorrupt:
         pass

@@ -14,9 +14,10 @@ is right. This module imports pyarrow: what runs for years imports it only in a 
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import io
 import math
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -24,7 +25,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..errors import LogCorrupt
+from ..errors import LogCorrupt, LogError
+from .digest import NO_DIGEST, digest_of, format_of
 from .manifest import SegmentName
 from .record import COLUMNS, FORMAT_VERSION, HOUSEKEEPING, Record, too_new
 
@@ -42,12 +44,19 @@ __all__ = [
     "blocks",
     "groups_of",
     "read_rows",
+    "is_written_for_another",
+    "row_group",
+    "rows_of",
+    "times_of",
     "row_groups",
     "tables_in",
 ]
 
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
 """What pyarrow raises for a damaged file."""
+
+_NOT_OURS_TO_OPEN = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors that say nothing of the file itself."""
 
 _MICROSECONDS = pa.timestamp("us", tz="UTC")
 
@@ -68,8 +77,6 @@ SCHEMA = pa.schema(
 ROW_GROUP = 50_000
 """About so many rows are in a row group."""
 _ROWS_AT_ONCE = 10_000
-
-_NO_DIGEST = b"0" * 64
 
 
 def table_of(records: Sequence[Record]) -> pa.Table:
@@ -114,32 +121,20 @@ def write(tables: Iterable[pa.Table], first: int, last: int, log: str) -> bytear
             "homeiq.first_seq": str(first),
             "homeiq.last_seq": str(last),
             "homeiq.log": log,
-            "homeiq.digest": _NO_DIGEST.decode(),
+            "homeiq.digest": NO_DIGEST.decode(),
         }
     )
     writer.close()
     content = bytearray(sink.getbuffer())
-    place = content.rindex(_NO_DIGEST)  # the last is that in the footer's keys
-    content[place : place + len(_NO_DIGEST)] = _digest(content, _NO_DIGEST)
+    place = content.rindex(NO_DIGEST)  # the last is that in the footer's keys
+    content[place : place + len(NO_DIGEST)] = digest_of(content, NO_DIGEST)
     return content
-
-
-def _digest(content: bytes | bytearray, said: bytes) -> bytes:
-    """Return the digest of a file's bytes, `_NO_DIGEST` being in the place of what they say; b"" if they don't say it."""
-    place = content.rfind(said) if said else -1
-    if place < 0:
-        return b""
-    view = memoryview(content)
-    digest = hashlib.sha256(view[:place])
-    digest.update(_NO_DIGEST)
-    digest.update(view[place + len(said) :])
-    return digest.hexdigest().encode()
 
 
 def open_segment(path: Path) -> pq.ParquetFile:
     """Open a segment for reading, for an hour after it was superseded too.
 
-    Raises FileNotFoundError, or LogCorrupt if its footer does not open.
+    Raises FileNotFoundError, LogCorrupt if its footer does not open, or LogError if this user may not read it.
     """
     old = path.with_name(path.name + ".old")
     try:
@@ -147,6 +142,11 @@ def open_segment(path: Path) -> pq.ParquetFile:
     except _UNREADABLE as error:
         if isinstance(error, FileNotFoundError):
             raise
+        if isinstance(error, OSError) and error.errno in _NOT_OURS_TO_OPEN:
+            reason = os.strerror(error.errno)
+            raise LogError(
+                f"{path.name} cannot be opened ({reason})", hint="may this user read it?", place=str(path)
+            ) from None
         raise LogCorrupt(f"{path.name} is not a readable segment", hint=_mend(error), place=str(path)) from None
 
 
@@ -162,7 +162,9 @@ def check_footer(name: SegmentName) -> pq.ParquetFile:
         raise LogCorrupt(f"{name.path.name} has a footer that cannot be read", place=str(name.path)) from None
     if version > FORMAT_VERSION:
         file.close()
-        raise too_new(version, str(name.path))
+        if format_of(name.path.read_bytes()) > FORMAT_VERSION:
+            raise too_new(version, str(name.path))
+        raise LogCorrupt(f"{name.path.name} has changed since it was written", place=str(name.path))
     if not _has_columns(file):
         file.close()
         raise LogCorrupt(f"{name.path.name} has not the columns of a log", place=str(name.path))
@@ -193,7 +195,7 @@ def check_whole(name: SegmentName) -> None:
     """Prove a segment valid by its footer, its digest and its seq; raises LogCorrupt or FileNotFoundError."""
     with check_footer(name) as file:
         said = file.metadata.metadata.get(b"homeiq.digest", b"")
-        if not said or _digest(name.path.read_bytes(), said) != said:
+        if not said or digest_of(name.path.read_bytes(), said) != said:
             raise LogCorrupt(f"{name.path.name} has changed since it was written", place=str(name.path))
         try:
             numbers = file.read(columns=["seq"])["seq"]
@@ -216,29 +218,54 @@ def is_valid(name: SegmentName) -> bool:
 def is_foreign(name: SegmentName) -> bool:
     """Tell whether a segment was written for another log than the one in whose folder it lies; raises as check_footer."""
     with check_footer(name) as file:
-        written_for = (file.metadata.metadata or {}).get(b"homeiq.log", b"")
+        return is_written_for_another(name.path, file.metadata)
+
+
+def is_written_for_another(path: Path, metadata: pq.FileMetaData) -> bool:
+    """Tell whether a footer names another log than the one in whose folder (`log/date=…/`) this path lies."""
+    written_for = (metadata.metadata or {}).get(b"homeiq.log", b"")
     try:
-        return bool(written_for) and (name.path.parents[1] / "ID").read_bytes().strip() != written_for
+        return bool(written_for) and (path.parents[1] / "ID").read_bytes().strip() != written_for
     except OSError:  # a folder that says nothing of itself
         return False
 
 
-def check_content(name: SegmentName, content: bytes) -> None:
-    """Prove bytes that were copied to be this segment, by footer and digest; raises LogCorrupt, LogTooNew."""
+def times_of(group: pq.RowGroupMetaData) -> tuple[int, int] | None:
+    """Return the least and the greatest time (microseconds UTC) of a row group, None where the footer does not say so."""
+    said = group.column(COLUMNS.index("time")).statistics
+    if said is None or not said.has_min_max:
+        return None
+    return pa.scalar(said.min, _MICROSECONDS).value, pa.scalar(said.max, _MICROSECONDS).value
+
+
+def rows_of(path: Path, group: int) -> int:
+    """Return how many rows a row group has, as the footer says; raises as `open_segment`."""
+    with open_segment(path) as file:
+        return int(file.metadata.row_group(group).num_rows)
+
+
+def check_content(name: SegmentName, content: bytes, data_dir: Path | None = None) -> None:
+    """Prove bytes that were copied to be this segment (of the log of `data_dir`), by footer and digest.
+
+    Raises LogCorrupt, LogTooNew.
+    """
     try:
         with pq.ParquetFile(pa.BufferReader(content)) as file:
             said = file.metadata.metadata or {}
             rows = file.metadata.num_rows
+            another = data_dir is not None and is_written_for_another(data_dir / "log" / "date" / "x", file.metadata)
         version = int(said.get(b"homeiq.format", b"0"))
         named = (int(said.get(b"homeiq.first_seq", b"0")), int(said.get(b"homeiq.last_seq", b"0")), rows)
     except _UNREADABLE as error:
         raise LogCorrupt(f"{name.path.name} is not a readable segment", hint=_one_line(error)) from None
-    if version > FORMAT_VERSION:
+    if version > FORMAT_VERSION and format_of(content) > FORMAT_VERSION:
         raise too_new(version, str(name.path))
     digest = said.get(b"homeiq.digest", b"")
     expected = (name.first, name.last, name.last - name.first + 1)
-    if named != expected or not digest or _digest(content, digest) != digest:
+    if named != expected or not digest or digest_of(content, digest) != digest:
         raise LogCorrupt(f"{name.path.name} has changed since it was written")
+    if another:
+        raise LogCorrupt(f"{name.path.name} was written for another log")
 
 
 def read_rows(
@@ -265,6 +292,25 @@ def read_rows(
             yield table.select(list(columns))
 
 
+def row_group(path: Path, group: int, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield a row group of a file up to the first page that can't be read, whatever its footer says of the log.
+
+    Raises FileNotFoundError, and LogCorrupt where the file has no such group or columns.
+    """
+    with open_segment(path) as file:
+        if group >= file.num_row_groups or not _has_columns(file):
+            raise LogCorrupt(f"{path.name} has no such rows", place=str(path))
+        batches = file.iter_batches(_ROWS_AT_ONCE, row_groups=[group], columns=list(columns), use_threads=False)
+        while True:
+            try:
+                batch = next(batches, None)
+            except _UNREADABLE:
+                return
+            if batch is None:
+                return
+            yield pa.Table.from_batches([batch]).select(list(columns))
+
+
 def row_groups(name: SegmentName, columns: Sequence[str] = COLUMNS) -> Iterator[pa.Table]:
     """Yield the rows of each row group as one table, in the file's own order; raises as `read_rows`."""
     with check_footer(name) as file:
@@ -281,9 +327,15 @@ def tables_in(content: bytes) -> Iterator[pa.Table]:
 
 
 def lost_in(content: bytes) -> list[int]:
-    """Return the seqs of the rows of a segment's bytes that keep the place of a record which a disk has lost."""
-    with pq.ParquetFile(pa.BufferReader(content)) as file:
-        rows = file.read(columns=["seq", "event_type"])
+    """Return the seqs of the rows of a segment's bytes that keep the place of a record which a disk has lost.
+
+    Raises LogCorrupt.
+    """
+    try:
+        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
+            rows = file.read(columns=["seq", "event_type"])
+    except _UNREADABLE as error:
+        raise LogCorrupt("it is not a readable segment", hint=_one_line(error)) from None
     seqs: list[int] = rows.filter(pc.equal(rows["event_type"], HOUSEKEEPING + "blank"))["seq"].to_pylist()
     return seqs
 

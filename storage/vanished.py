@@ -6,7 +6,8 @@ All stand in records of the recorder's own (source `recorder`; they never expire
                        "", first day, last day] (days: microseconds UTC of their beginning), `records` in number, and where
                        whole segments went `first_seq`: the first record that there still is
     homeiq_forgetting  written before the first row is forgotten, with the same facts: where no `homeiq_forgotten` says the
-                       same later, it was interrupted, and is to be done again
+                       same later, or one with `left`, it was interrupted, and what had been recorded before this word is
+                       still to be forgotten
     homeiq_forgotten   written after the last row went. `entity` (a glob), `since` and `until` (microseconds UTC or null),
                        `records` in number. Never what they held
     homeiq_lost        the records `first` … `last` were damaged on disk. With `rows`, as above, where they had been sealed
@@ -122,8 +123,9 @@ def vanished_of(records: Sequence[Record]) -> Vanished:
             if record.event_type == FORGETTING:
                 unfinished.setdefault(meant, one)  # the first one counted all of them
             else:
-                unfinished.pop(meant, None)
                 forgotten.append(one)
+                if not facts.get("left"):
+                    unfinished.pop(meant, None)
     expired = [Expired(*key, first, last + DAY) for key, runs in sorted(days.items()) for first, last in _joined(runs)]
     return Vanished(tuple(expired), tuple(forgotten), first_seq, tuple(unfinished.values()))
 

@@ -133,6 +133,8 @@ class _Proof:
         return _OURS.fullmatch(path.name) is not None
 
     def _find(self, kind: str, first: int, last: int, file: str, message: str) -> None:
+        if first == last and first:
+            message = message.replace("are ", "is ", 1).replace("were ", "was ", 1)
         if first:
             message = f"{f'the records {first}-{last}' if last > first else f'the record {first}'} {message}"
         self.found.findings.append(Finding(kind, first, last, file, message))

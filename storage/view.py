@@ -135,16 +135,17 @@ class LogView:
 
         for part in self.slices:
             last = part.last if self._upto is None else min(part.last, self._upto)
-            try:
-                for group, bounds in enumerate(self._bounds_of(part)):
-                    held = self._held.get((part, group))
-                    if not wants(bounds) or without(bounds.low, bounds.high):
-                        continue
-                    if held is None or held.may_have(event_types, domains):
-                        yield from self._scan_group(part, last, group, columns, condition)
-            except LogCorrupt:
-                if not self._lacking:
-                    raise
+            for group, bounds in enumerate(self._bounds_of(part)):
+                held = self._held.get((part, group))
+                if not wants(bounds) or without(bounds.low, bounds.high):
+                    continue
+                if held is not None and not held.may_have(event_types, domains):
+                    continue
+                try:
+                    yield from self._scan_group(part, last, group, columns, condition)
+                except LogCorrupt:
+                    if not self._lacking:
+                        raise
         if self.tail.num_rows:
             yield _filtered(self.tail, condition).select(list(columns))
 
@@ -174,8 +175,13 @@ class LogView:
         """Return the bounds of each row group, from the footer."""
         bounds = self._bounds.get(part.segment.path)
         if bounds is None:
-            with segment.check_footer(part.segment) as file:
-                bounds = [_bounds(file.metadata.row_group(group)) for group in range(file.num_row_groups)]
+            try:
+                with segment.check_footer(part.segment) as file:
+                    bounds = [_bounds(file.metadata.row_group(group)) for group in range(file.num_row_groups)]
+            except LogCorrupt:
+                if not self._lacking:
+                    raise
+                bounds = []
             self._bounds[part.segment.path] = bounds
         return bounds
 
@@ -196,11 +202,7 @@ def chosen_rows(table: pa.Table, choice: Choice) -> pa.Table:
 
 
 def _bounds(group: pq.RowGroupMetaData) -> _Bounds:
-    low, high = -(2**63), 2**63 - 1
-    statistics = group.column(COLUMNS.index("time")).statistics
-    if statistics is not None and statistics.has_min_max:
-        stamp = pa.timestamp("us", tz="UTC")
-        low, high = (pa.scalar(value, stamp).value for value in (statistics.min, statistics.max))
+    low, high = segment.times_of(group) or (-(2**63), 2**63 - 1)
     return _Bounds(low, high, _ends(group, "event_type"), _ends(group, "entity_id"))
 
 

@@ -43,6 +43,8 @@ def test_beside_a_recorder_and_without_one(tmp_path: Path, s3_server: S3Server, 
         before = points(homeiq)
         assert homeiq.run("mend").stdout == "the log is whole: there is nothing to mend\n"
 
+        for path in homeiq.data_dir.glob("log/date=*/*.old"):  # an hour later
+            path.unlink()
         damaged = segments(homeiq)[0].path
         whole = damaged.read_bytes()
         damaged.write_bytes(whole[:-30])
@@ -58,9 +60,14 @@ def test_beside_a_recorder_and_without_one(tmp_path: Path, s3_server: S3Server, 
         assert fetched["fetched"] > 0
         assert json.loads(homeiq.run("verify", "--json").stdout)["findings"] == []
 
+        stray = segments(homeiq)[0].path.with_name("00000000000000000001-00000000000000000003.0.parquet")
+        stray.write_bytes(b"what a kill before it was set aside has left")
+        assert "foreign" in homeiq.run("verify", check=False).stdout
+        assert homeiq.run("mend").stdout == "the log is whole\n"
+
         name = segments(homeiq)[0]
         name.path.unlink()
-        done = json.loads(homeiq.run("mend", "--accept-loss", "--json").stdout)
+        done = json.loads(homeiq.run("mend", "--accept-loss", "--lost-since", "200d", "--json").stdout)
         assert done["lost"] == name.last - name.first + 1
         assert json.loads(homeiq.run("verify", "--json").stdout)["findings"] == []
         if not running:

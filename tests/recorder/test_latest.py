@@ -130,6 +130,17 @@ def test_a_choice_is_recorded_where_it_is_another_one() -> None:
     assert not recorded(latest, choice(everything))
 
 
+def test_of_a_damaged_log_all_is_known_that_can_be_read(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        with EventLog(tmp_path) as log:
+            log.append([state(number, "state_changed", "live", f"a.of_{number}")])
+            log.rotate()
+        seal(tmp_path)
+    _, damaged, _ = sorted((tmp_path / "log").glob("date=*/*.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    assert Latest.load(tmp_path, 4).entities == {"a.of_1": 1, "a.of_3": 3}
+
+
 @pytest.mark.parametrize("cache", ["kept", "behind", "missing", "ahead"])
 @pytest.mark.parametrize("sealed", [False, True])
 def test_known_again_after_a_restart(tmp_path: Path, cache: str, sealed: bool) -> None:

@@ -10,6 +10,7 @@ import pytest
 from homeiq.clock import DAY, SECOND, SystemClock
 from homeiq.commands.import_sink import noting, open_sink
 from homeiq.commands.upkeep import compact, forget
+from homeiq.errors import LogCorrupt
 from homeiq.replayer import audit as auditing
 from homeiq.replayer import replay as replaying
 from homeiq.replayer.audit import audit, plan
@@ -24,9 +25,10 @@ from homeiq.settings import Settings
 from homeiq.storage import removal
 from homeiq.storage.maintenance import seal
 from homeiq.storage.mending import losses_of, mend
-from homeiq.storage.reader import list_files
+from homeiq.storage.reader import list_files, records_of
 from homeiq.storage.record import Event, housekeeping_event
 from homeiq.storage.removal import Rules, expire
+from homeiq.storage.segment import row_groups
 from homeiq.storage.view import LogView
 
 from replayer.making import DAY_0, Content, MemoryTarget, registries, state, write_log
@@ -89,7 +91,8 @@ class Home:
         name.path.write_bytes(name.path.read_bytes()[:-9])
         losses, _ = losses_of(self.data_dir)
         with open_sink(self.data_dir, threading.Event()) as sink:
-            return mend(self.data_dir, losses, noting(sink), SystemClock().now(), accept=True).lost
+            since = DAY_0 + 7 * DAY
+            return mend(self.data_dir, losses, noting(sink), SystemClock().now(), accept=True, since=since).lost
 
     def forget(self, glob: str, since: str | None = None, until: str | None = None) -> None:
         forget(self.settings, glob, since, until, yes=True, as_json=True)
@@ -141,9 +144,7 @@ def test_points_of_records_that_are_lost_stay_whatever_is_replayed(home: Home) -
     assert home.lose(segment=2) == 1
     normalizer = HomeAssistantNormalizer()
     frozen = [day for day in range(11) if is_frozen(LogView(home.data_dir), normalizer, DAY_0 + day * DAY)]
-    assert frozen == [7, 8, 9, 10], (
-        "between the neighbours' times, and the weather then may be asked for two hours later"
-    )
+    assert frozen == [7, 8, 9, 10], "up to the next record, and the weather then may be asked for two hours later"
     stayed = replayed(home)
     assert stayed == len(frozen), "no other window was ever written"
     assert home.content() == before
@@ -233,7 +234,7 @@ def test_what_is_forgotten_leaves_the_target(
 
 
 def test_a_forget_that_was_killed_before_its_word_is_finished_by_the_next_compaction(home: Home) -> None:
-    def killed(records: int) -> None:
+    def killed(records: int, left: bool) -> None:
         raise KeyboardInterrupt
 
     with open_sink(home.data_dir, threading.Event()) as sink:
@@ -244,12 +245,50 @@ def test_a_forget_that_was_killed_before_its_word_is_finished_by_the_next_compac
     (unfinished,) = LogView(home.data_dir).vanished.unfinished
     assert (unfinished.entity, unfinished.records) == ("person.*", DAYS)
     assert home.of(SECRET) == list(range(DAYS)), "nobody has said that their points are to go"
+    write_log(home.data_dir, [state(SECRET, "home", DAY_0 + 7 * DAY)])
     compact(home.settings, as_json=True, background=False)
     vanished = LogView(home.data_dir).vanished
     (forgotten,) = vanished.forgotten
     assert (forgotten.entity, forgotten.records, vanished.unfinished) == ("person.*", DAYS, ())
     home.follow()
-    assert home.of(SECRET) == []
+    assert home.of(SECRET) == [7], "what came after it was begun was not meant"
+
+
+def test_what_a_damaged_segment_kept_from_being_forgotten_goes_once_it_is_mended(home: Home) -> None:
+    write_log(home.data_dir, [state("sensor.a", "8", DAY_0 + 8 * DAY)])
+    seal(home.data_dir)
+    name = list_files(home.data_dir).slices[0].segment
+    whole = name.path.read_bytes()
+    name.path.write_bytes(whole[:-9])
+    with pytest.raises(LogCorrupt, match=r"records are forgotten, but .*homeiq mend, and run it again"):
+        home.forget("person.*")
+    assert LogView(home.data_dir, lacking=True).vanished.unfinished
+    name.path.write_bytes(whole)
+    write_log(home.data_dir, [state(SECRET, "home", DAY_0 + 9 * DAY)])
+    compact(home.settings, as_json=True, background=True)
+    assert LogView(home.data_dir).vanished.unfinished == ()
+    home.follow()
+    assert home.of(SECRET) == [9]
+    assert home.of("sensor.a") == [*range(DAYS), 8]
+
+
+def test_nothing_that_came_later_is_forgotten_where_the_log_has_lost_that_it_was_finished(home: Home) -> None:
+    home.forget("person.*")
+    seal(home.data_dir)
+    write_log(home.data_dir, [state(SECRET, "home", DAY_0 + 7 * DAY)])
+    write_log(home.data_dir, [])
+    seal(home.data_dir)
+    parts = [part.segment for part in list_files(home.data_dir).slices]
+    (name,) = (
+        one for one in parts if any("homeiq_forgotten" in table["event_type"].to_pylist() for table in row_groups(one))
+    )
+    assert not any("homeiq_forgetting" in table["event_type"].to_pylist() for table in row_groups(name))
+    whole = name.path.read_bytes()
+    name.path.write_bytes(whole[:-9])
+    compact(home.settings, as_json=True, background=False)
+    name.path.write_bytes(whole)
+    held = [record for table in LogView(home.data_dir).scan() for record in records_of(table)]
+    assert [record.time for record in held if record.entity_id == SECRET] == [DAY_0 + 7 * DAY]
 
 
 def test_only_the_range_is_forgotten(home: Home) -> None:

@@ -14,6 +14,7 @@ import pytest
 from homeiq.errors import LogCorrupt, LogTooNew
 from homeiq.storage import segment
 from homeiq.storage.backup import back_up
+from homeiq.storage.digest import digest_of
 from homeiq.storage.log import EventLog, tails_in
 from homeiq.storage.maintenance import compact, seal
 from homeiq.storage.mending import losses_of
@@ -93,7 +94,10 @@ def newer_segment(data_dir: Path) -> None:
     for tail in (data_dir / "log").glob("tail-*"):
         tail.unlink()
     assert content.count(b"homeiq.format\x18\x011") == 1, "the recorder finds the version by these bytes"
-    path.write_bytes(content.replace(b"homeiq.format\x18\x011", b"homeiq.format\x18\x012"))
+    newer = bytearray(content.replace(b"homeiq.format\x18\x011", b"homeiq.format\x18\x012"))
+    place = newer.rindex(b"homeiq.digest\x18\x40") + len(b"homeiq.digest\x18\x40")
+    newer[place : place + 64] = digest_of(newer, bytes(newer[place : place + 64]))
+    path.write_bytes(newer)
 
 
 @pytest.mark.parametrize("make_newer", [newer_tail, newer_segment])
@@ -129,6 +133,9 @@ def test_our_own_newer_segment_is_no_invalid_one(data_dir: Path, monkeypatch: py
     (path,) = (data_dir / "log").glob("date=*/*-*12.0.parquet")
     name = segment.SegmentName(9, 12, 0, path)
     assert segment.is_valid(name)
+    path.write_bytes(path.read_bytes().replace(b"homeiq.format\x18\x011", b"homeiq.format\x18\x013"))
+    assert not segment.is_valid(name), "a bit has flipped"
+    path.write_bytes(path.read_bytes().replace(b"homeiq.format\x18\x013", b"homeiq.format\x18\x011"))
     monkeypatch.setattr(segment, "FORMAT_VERSION", 0)
     with pytest.raises(LogTooNew):
         segment.is_valid(name)

@@ -121,7 +121,8 @@ class LogMachine(RuleBasedStateMachine):
         forget(self.root, lambda name: name == SECRET, None, None, self.disk, told=self.told)
         self.gone(going, FORGOTTEN)
 
-    def told(self, records: int) -> None:
+    def told(self, records: int, left: bool) -> None:
+        assert not left
         self.note("forgotten", {"entity": SECRET, "since": None, "until": None, "records": records})
 
     def sealed_soon(self) -> list[Row]:

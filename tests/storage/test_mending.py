@@ -1,3 +1,4 @@
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -6,25 +7,26 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from homeiq.clock import DAY
-from homeiq.errors import BackupRefused
+from homeiq.errors import BackupRefused, LogError
 from homeiq.storage import mending, segment
 from homeiq.storage.backup import back_up
 from homeiq.storage.gaps import facts_of
 from homeiq.storage.log import EventLog
-from homeiq.storage.maintenance import compact, seal
+from homeiq.storage.maintenance import compact, seal, write_segment
 from homeiq.storage.manifest import SegmentName
 from homeiq.storage.mending import Loss, Mended, losses_of, mend
 from homeiq.storage.places import FolderPlace
 from homeiq.storage.reader import list_files
 from homeiq.storage.record import LOST
-from homeiq.storage.removal import forget
+from homeiq.storage.removal import Rules, expire, forget
+from homeiq.storage.restore import restore
 from homeiq.storage.verify import verify
 from homeiq.storage.view import LogView
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .disks import FastFiles, contents, event, events, fill, small_segments
-from .test_removal import everything, noting
+from .test_removal import START, everything, noting, recorded
 
 NOW = event(0).time + DAY
 
@@ -50,6 +52,8 @@ def _join_all_but_the_first(data_dir: Path) -> None:
     with small_segments(20, 40):
         compact(data_dir, FastFiles())
     first.path.write_bytes(kept)
+    for path in data_dir.glob("log/date=*/*.old"):  # an hour later
+        path.unlink()
 
 
 @pytest.fixture
@@ -186,9 +190,186 @@ def test_nothing_is_given_up_unless_it_is_said(log: Path, damage: Callable[[Segm
     assert [record for record in after if record.seq <= 60 and not name.first <= record.seq <= name.last] == elsewhere
     (word,) = words(log)
     day = event(0).time // DAY * DAY
-    assert word["rows"] == [["*", "*", "*", 0 if which == 0 else day, day + DAY if which == 2 else day]]
+    assert word["rows"] == [["*", "*", "*", 0, day + DAY if which == 2 else day]]
     (expired,) = LogView(log).vanished.expired
     assert expired.may_be("weather", "poll")
+
+
+def test_somebody_may_know_since_when_what_is_lost_is(log: Path) -> None:
+    removed(segments(log)[1])
+    mended(log, accept=True, since=event(0).time - 3 * DAY)
+    (word,) = words(log)
+    day = event(0).time // DAY * DAY
+    assert word["rows"] == [["*", "*", "*", day - 3 * DAY, day]]
+
+
+def test_the_footer_says_between_which_times_a_row_group_lies_that_cannot_be_read(tmp_path: Path) -> None:
+    """Such as a state of a snapshot, which may be of weeks before."""
+    group = events(1, 9)
+    group[2].time -= 40 * DAY
+    with EventLog(tmp_path, files=FastFiles()) as opened:
+        opened.append(group)
+        opened.rotate()
+    seal(tmp_path, FastFiles())
+    (name,) = segments(tmp_path)
+    flip_in_column(name, 0, "raw")
+    flip_in_column(name, 0, "event_type")
+    mended(tmp_path, accept=True)
+    (word,) = words(tmp_path)
+    day = event(0).time // DAY * DAY
+    assert word["rows"] == [["*", "*", "*", day - 40 * DAY, day]]
+
+
+def test_a_superseded_file_that_is_there_still_is_taken_first(tmp_path: Path) -> None:
+    for _ in range(2):
+        fill(tmp_path, 2)
+        EventLog(tmp_path, files=FastFiles()).close()
+        seal(tmp_path, FastFiles())
+    before = everything(tmp_path)
+    compact(tmp_path, FastFiles())
+    cut(segments(tmp_path)[0])
+    done = mended(tmp_path)
+    assert (done.fetched, done.lost, done.left) == (20, 0, [])
+    assert everything(tmp_path) == before
+    assert verify(tmp_path).findings == []
+
+
+def test_where_the_log_s_own_word_of_what_has_expired_is_lost_too_all_days_before_stay(tmp_path: Path) -> None:
+    recorded(tmp_path, 10)
+    expire(tmp_path, Rules(ages={"call_service": 3 * DAY}), START + 9 * DAY, noting(tmp_path), FastFiles())
+    EventLog(tmp_path, files=FastFiles()).close()
+    seal(tmp_path, FastFiles())
+    (expired,) = LogView(tmp_path).vanished.expired
+    removed(segments(tmp_path)[-1])
+    for path in tmp_path.glob("log/date=*/*.old"):
+        path.unlink()
+    mended(tmp_path, accept=True, since=START + 90 * DAY)
+    assert any(one.start <= expired.start and one.end >= expired.end for one in LogView(tmp_path).vanished.expired)
+
+
+@pytest.mark.parametrize("column", ["raw", "event_type"])
+def test_a_word_of_what_was_forgotten_is_known_though_its_own_file_is_damaged(tmp_path: Path, column: str) -> None:
+    log, place = tmp_path / "data", FolderPlace(tmp_path / "backup", FastFiles())
+    fill(log, 2)
+    EventLog(log, files=FastFiles()).close()
+    seal(log, FastFiles())
+    back_up(log, place)
+
+    def told(records: int, left: bool) -> None:
+        noting(log)("forgotten", {"entity": "sensor.number_1", "since": None, "until": None, "records": records})
+
+    forget(log, lambda name: name == "sensor.number_1", None, None, FastFiles(), told=told)
+    fill(log, 1)
+    EventLog(log, files=FastFiles()).close()
+    seal(log, FastFiles())
+    for path in log.glob("log/date=*/*.old"):
+        path.unlink()
+    before = everything(log)
+    forgotten, name = segments(log)
+    (rows,) = segment.row_groups(name)
+    parts = [rows.slice(1), rows.slice(0, 1)]  # the word in a row group of its own, the second
+    assert parts[1]["event_type"].to_pylist() == ["homeiq_forgotten"]
+    removed(name)
+    name = write_segment(log, lambda: iter(parts), name.first, name.last, 1, FastFiles())
+    removed(forgotten)
+    flip_in_column(name, 0, column)
+    done = mended(log, place=place, accept=True)
+    assert done.fetched == 10
+    assert [one for one in everything(log) if one.seq <= 10] == [one for one in before if one.seq <= 10]
+
+
+def test_a_segment_that_was_written_for_another_log_is_not_saved_into_this_one(log: Path) -> None:
+    name = segments(log)[1]
+    (*tables,) = segment.row_groups(name)
+    content = segment.write(tables, name.first, name.last, "another")
+    content[-200] ^= 1
+    name.path.write_bytes(content)
+    done = mended(log, accept=True)
+    assert (done.saved, done.lost) == (0, 40)
+
+
+def test_numbers_of_a_damaged_last_segment_are_not_given_again(tmp_path: Path) -> None:
+    fill(tmp_path, 2)
+    EventLog(tmp_path, files=FastFiles()).close()
+    seal(tmp_path, FastFiles())
+    for path in [*tmp_path.glob("log/tail-*"), tmp_path / "log" / "DURABLE"]:
+        path.unlink()
+    before = contents(tmp_path)
+    (name,) = segments(tmp_path)
+    content = bytearray(name.path.read_bytes())
+    place = content.rindex(b"homeiq.digest") + 40
+    content[place] = ord("0") if content[place] != ord("0") else ord("1")
+    name.path.write_bytes(content)
+    with EventLog(tmp_path, files=FastFiles()) as opened:
+        assert opened.next_seq == 11
+    assert mended(tmp_path).saved == 10
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("key", [b"homeiq.format\x18\x01", b"homeiq.first_seq\x18\x02"])
+def test_a_flipped_bit_in_what_the_footer_says_loses_nothing(log: Path, key: bytes) -> None:
+    before = everything(log)
+    name = segments(log)[1]
+    content = bytearray(name.path.read_bytes())
+    content[content.rindex(key) + len(key)] ^= 2
+    name.path.write_bytes(content)
+    done = mended(log)
+    assert (done.saved, done.lost, done.left) == (40, 0, [])
+    assert everything(log) == before
+
+
+def test_the_data_folder_itself_is_no_backup(log: Path) -> None:
+    with pytest.raises(BackupRefused, match="is the data folder itself"):
+        mended(log, place=FolderPlace(log, FastFiles()))
+
+
+def test_a_file_that_this_user_may_not_read_is_not_damaged(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(pq, "ParquetFile", refuse)
+    with pytest.raises(LogError, match=r"cannot be opened \(Permission denied\): may this user read it"):
+        losses_of(log)
+
+
+def test_a_backup_keeps_unsealed_records_that_were_given_up_here(tmp_path: Path) -> None:
+    log, place = tmp_path / "data", FolderPlace(tmp_path / "backup", FastFiles())
+    fill(log, 2)
+    back_up(log, place)
+    EventLog(log, files=FastFiles()).close()
+    seal(log, FastFiles())
+    emptied(segments(log)[0])
+    mended(log, accept=True)
+    for _ in range(2):
+        (kept,) = back_up(log, place).kept
+        assert kept.startswith("log/tail-00000000000000000001.ndjson stays")
+
+
+def test_what_a_backup_keeps_is_without_what_was_forgotten_and_is_not_restored(log: Path, tmp_path: Path) -> None:
+    place = FolderPlace(tmp_path / "backup", FastFiles())
+    back_up(log, place)
+    name = segments(log)[1]
+    there = place.folder / name.path.relative_to(log)
+    flip_in_column(name, 2, "raw")
+    mended(log, accept=True)
+    EventLog(log, files=FastFiles()).close()
+
+    def told(records: int, left: bool) -> None:
+        noting(log)("forgotten", {"entity": "sensor.number_1", "since": None, "until": None, "records": records})
+
+    forget(log, lambda entity: entity == "sensor.number_1", None, None, FastFiles(), told=told)
+    assert len(back_up(log, place).kept) == 1
+    held = SegmentName(name.first, name.last, name.generation, there)
+    segment.check_whole(held)
+    entities = {one for table in segment.row_groups(held) for one in table["entity_id"].to_pylist()}
+    assert entities == {None, "sensor.number_0", "sensor.number_2"}
+    restore(place, tmp_path / "again", files=FastFiles())
+    assert [part.segment.generation for part in list_files(tmp_path / "again").slices] == [
+        one.generation for one in segments(log)
+    ]
+    assert not list((tmp_path / "again").glob(f"log/*/{name.path.name}"))
+    there.write_bytes(b"no segment")
+    assert "had what is lost here: delete it" in back_up(log, place).findings[0]
 
 
 def test_a_backup_brings_all_back_byte_for_byte(log: Path, tmp_path: Path) -> None:
@@ -218,7 +399,7 @@ def test_records_that_a_backup_holds_unsealed_come_back_too(tmp_path: Path) -> N
     (name,) = segments(log)
     emptied(name)
     done = mended(log, place=place)
-    assert (done.fetched, done.left) == (15, ["5 of the records 16 to 20 are lost, if no backup holds them"])
+    assert (done.fetched, done.left) == (15, [f"5 of the records 16 to 20 are lost: {place.shown} does not hold them"])
     done = mended(log, place=place, accept=True)
     assert (done.fetched, done.lost_in) == (0, [(16, 20)])
     assert everything(log)[:15] == before[:15]
@@ -235,7 +416,7 @@ def test_what_was_forgotten_does_not_come_back_from_a_backup(tmp_path: Path, sea
     back_up(log, place)
     EventLog(log, files=FastFiles()).close()
 
-    def told(records: int) -> None:
+    def told(records: int, left: bool) -> None:
         noting(log)("forgotten", {"entity": "sensor.number_1", "since": None, "until": None, "records": records})
 
     forget(log, lambda name: name == "sensor.number_1", None, None, FastFiles(), told=told)
@@ -298,24 +479,6 @@ def test_a_hole_that_no_log_has_is_not_filled(log: Path, monkeypatch: pytest.Mon
     done = mended(log, accept=True)
     assert done.left == ["the records 11 to 50 are more than can be given up: is a file's number wrong?"]
     assert len(segments(log)) == 2
-
-
-def test_records_that_were_imported_may_be_of_any_earlier_day(tmp_path: Path) -> None:
-    """Where what comes after a loss was imported, its beginning is not known."""
-    log = tmp_path / "data"
-    for origin in ("live", "import", "import"):
-        group = events(1, 5)
-        for one in group:
-            one.origin = origin  # type: ignore[assignment]
-            one.time -= 100 * DAY if origin == "import" else 0
-        with EventLog(log, files=FastFiles()) as opened:
-            opened.append(group)
-            opened.rotate()
-        seal(log, FastFiles())
-    removed(segments(log)[1])
-    mended(log, accept=True)
-    (word,) = words(log)
-    assert word["rows"] == [["*", "*", "*", 0, event(0).time // DAY * DAY]]
 
 
 def test_a_damaged_file_that_speaks_for_nothing_is_set_aside_too(log: Path) -> None:
