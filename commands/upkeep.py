@@ -137,7 +137,7 @@ def _forget(data_dir: Path, meant: Forgotten, sink: Sink, display: Display) -> R
 
     What an interrupted run had done counts too.
     """
-    from ..storage.removal import forget as forget_records
+    from ..storage.forgetting import forget as forget_records
 
     range_meant = meant.entity, meant.since, meant.until
     begun = [one.records for one in _unfinished(data_dir) if (one.entity, one.since, one.until) == range_meant]

@@ -21,12 +21,13 @@ import pyarrow.compute as pc
 
 from ..errors import BackupRefused, LogCorrupt
 from . import segment
+from .blanking import blanked
+from .forgetting import forgotten_in
 from .log import log_id, require_log
 from .manifest import SegmentName, parse_segment, parse_tail, tail_name
 from .places import FolderPlace, Place
 from .reader import LogFiles, list_files
 from .record import BLANKS, Record, decode, encode
-from .removal import blanked, forgotten_in
 from .tail import lines_of, read_tail
 from .view import LogView
 

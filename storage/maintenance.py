@@ -340,9 +340,18 @@ def position(data_dir: Path) -> int:
     valid = (name.last for name in sorted(names, key=lambda name: name.last, reverse=True) if segment.is_valid(name))
     following = next(valid, 0) + 1
     for name in names:
-        if name.first == following:
+        if name.first == following and _has_as_many_rows(name):
             following = name.last + 1
     return following
+
+
+def _has_as_many_rows(name: SegmentName) -> bool:
+    """Tell whether a file has a footer, and in it as many rows as its name says."""
+    try:
+        with segment.open_segment(name.path) as file:
+            return bool(file.metadata.num_rows == name.last - name.first + 1)
+    except (LogCorrupt, FileNotFoundError):
+        return False
 
 
 def main(arguments: Sequence[str]) -> int:

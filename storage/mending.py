@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import Final, Protocol
+from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,15 +25,18 @@ import pyarrow.compute as pc
 from ..clock import DAY
 from ..errors import BackupRefused, LogCorrupt
 from . import segment
-from .backup import ID, segments_of, tails_of
+from .backup import ID
+from .blanking import blanked
+from .copies import Backup, Copy, Superseded
 from .files import Files, locked
+from .forgetting import forgotten_in
 from .log import log_folder, log_id, segments_in
 from .maintenance import write_segment
-from .manifest import SegmentName, Slice, parse_segment
+from .manifest import SegmentName, Slice
 from .places import FolderPlace, Place
 from .reader import LogFiles, list_files
 from .record import BLANKS, EXPIRED, LOST, Record, decode
-from .removal import Note, blanked, forgotten_in
+from .removal import Note
 from .salvage import Salvage, around, filled, kinds_lost, salvage
 from .tail import lines_of
 from .vanished import ANY, Forgotten
@@ -124,9 +127,9 @@ def mend(
         _require_same_log(data_dir, place)
     with locked(data_dir / "log" / "MAINTENANCE", "mending", wait=True):
         run = _Run(data_dir, note, now, files or Files(), since)
-        copies: list[_Copy] = [_Superseded(data_dir)]
+        copies: list[Copy] = [Superseded(data_dir)]
         if place is not None:
-            copies.append(_Backup(place, data_dir))
+            copies.append(Backup(place, data_dir))
         done, total = 0, sum(loss.records for loss in losses)
         for loss in losses:
             for copy in copies:
@@ -151,47 +154,6 @@ def _require_same_log(data_dir: Path, place: Place) -> None:
         raise BackupRefused(f"{place.shown} holds {what}", hint="name the place that was given to homeiq backup")
 
 
-class _Copy(Protocol):
-    """Where records may lie whole: `segments`, by the names that they would have here, and `tails`; and what reads one."""
-
-    shown: str
-    segments: dict[SegmentName, str]
-    tails: list[tuple[int, str]]
-
-    def read(self, text: str) -> bytes: ...
-
-
-class _Superseded:
-    """Files of the log itself that were merged or rewritten less than an hour ago."""
-
-    shown = "the log's superseded files"
-
-    def __init__(self, data_dir: Path) -> None:
-        found = {
-            parse_segment(path.with_suffix("")): path for path in log_folder(data_dir).glob("date=*/*.parquet.old")
-        }
-        self.segments = {name: str(path) for name, path in found.items() if name is not None}
-        self.tails: list[tuple[int, str]] = []
-
-    def read(self, text: str) -> bytes:
-        return Path(text).read_bytes()
-
-
-class _Backup:
-    """What `homeiq backup` made."""
-
-    def __init__(self, place: Place, data_dir: Path) -> None:
-        sizes = place.sizes()
-        folder = log_folder(data_dir)
-        self.shown = place.shown
-        self.segments = {
-            SegmentName(name.first, name.last, name.generation, folder / PurePosixPath(text).relative_to("log")): text
-            for name, text in segments_of(sizes).items()
-        }
-        self.tails = tails_of(sizes)
-        self.read = place.read
-
-
 class _Run:
     """One run, under the lock."""
 
@@ -205,7 +167,7 @@ class _Run:
         self._forgotten: Sequence[Forgotten] | None = None
         self._good: dict[tuple[object, ...], bool] = {}
 
-    def fetch(self, loss: Loss, copy: _Copy) -> None:
+    def fetch(self, loss: Loss, copy: Copy) -> None:
         """Bring back what a copy holds of what is still lost: whole segments, then single records of its tails."""
         lost = self._lost(loss)
         for here in sorted(copy.segments, key=lambda name: (name.generation, name.last - name.first), reverse=True):
@@ -242,7 +204,7 @@ class _Run:
                 except LogCorrupt as error:
                     self._set_aside(name, str(error))
 
-    def _fetch_segment(self, here: SegmentName, copy: _Copy) -> None:
+    def _fetch_segment(self, here: SegmentName, copy: Copy) -> None:
         """Put a segment of a copy where it was, or is, here."""
         if here.path.exists() and self._is_good(here):  # a damaged one that covers it was made of it, and wins still
             return

@@ -18,10 +18,10 @@ from ..clock import DAY
 from ..errors import LogCorrupt
 from . import maintenance, segment
 from .agreement import disagreement
+from .blanking import enter_days
 from .manifest import SegmentName
 from .reader import LogFiles, lists_of, read_slice
 from .record import COLUMNS, Record, blank
-from .removal import enter_days
 from .tail import read_tail
 from .vanished import ANY, Key, runs_of
 

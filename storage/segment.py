@@ -233,9 +233,12 @@ def is_written_for_another(path: Path, metadata: pq.FileMetaData) -> bool:
 def times_of(group: pq.RowGroupMetaData) -> tuple[int, int] | None:
     """Return the least and the greatest time (microseconds UTC) of a row group, None where the footer does not say so."""
     said = group.column(COLUMNS.index("time")).statistics
-    if said is None or not said.has_min_max:
+    try:
+        if said is None or not said.has_min_max:
+            return None
+        return pa.scalar(said.min, _MICROSECONDS).value, pa.scalar(said.max, _MICROSECONDS).value
+    except _UNREADABLE:
         return None
-    return pa.scalar(said.min, _MICROSECONDS).value, pa.scalar(said.max, _MICROSECONDS).value
 
 
 def rows_of(path: Path, group: int) -> int:

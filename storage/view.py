@@ -209,9 +209,12 @@ def _bounds(group: pq.RowGroupMetaData) -> _Bounds:
 def _ends(group: pq.RowGroupMetaData, column: str) -> tuple[bytes, bytes] | None:
     """Return the least and the greatest text of a column, in UTF-8: by that they are ordered in the file."""
     statistics = group.column(COLUMNS.index(column)).statistics
-    if statistics is None or not statistics.has_min_max:
+    try:
+        if statistics is None or not statistics.has_min_max:
+            return None
+        return statistics.min.encode(), statistics.max.encode()
+    except UnicodeDecodeError:  # it is damaged: then nothing is known
         return None
-    return statistics.min.encode(), statistics.max.encode()
 
 
 def _condition(

@@ -22,7 +22,7 @@ from homeiq.replayer.replay import follow, replay
 from homeiq.replayer.scope import Scope
 from homeiq.replayer.targets.embedded import EmbeddedTarget
 from homeiq.settings import Settings
-from homeiq.storage import removal
+from homeiq.storage import forgetting
 from homeiq.storage.maintenance import seal
 from homeiq.storage.mending import losses_of, mend
 from homeiq.storage.reader import list_files, records_of
@@ -241,7 +241,7 @@ def test_a_forget_that_was_killed_before_its_word_is_finished_by_the_next_compac
         noting(sink)("forgetting", {"entity": "person.*", "since": None, "until": None, "records": DAYS})
         sink.rotate()
         with pytest.raises(KeyboardInterrupt):
-            removal.forget(home.data_dir, lambda name: name == SECRET, None, None, told=killed)
+            forgetting.forget(home.data_dir, lambda name: name == SECRET, None, None, told=killed)
     (unfinished,) = LogView(home.data_dir).vanished.unfinished
     assert (unfinished.entity, unfinished.records) == ("person.*", DAYS)
     assert home.of(SECRET) == list(range(DAYS)), "nobody has said that their points are to go"

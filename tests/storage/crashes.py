@@ -14,11 +14,12 @@ from typing import Any
 
 from homeiq.clock import DAY
 from homeiq.storage.files import Files
+from homeiq.storage.forgetting import forget
 from homeiq.storage.log import EventLog, segments_in, tails_in
 from homeiq.storage.maintenance import compact, seal
 from homeiq.storage.mending import losses_of, mend
 from homeiq.storage.record import housekeeping_event
-from homeiq.storage.removal import Note, Rules, expire, forget
+from homeiq.storage.removal import Note, Rules, expire
 
 from .disks import Halt, ShadowedFiles, SteppedFiles, event, events, small_segments
 

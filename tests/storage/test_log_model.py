@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from homeiq.clock import DAY
 from homeiq.storage import mark
+from homeiq.storage.forgetting import forget
 from homeiq.storage.log import EventLog
 from homeiq.storage.maintenance import compact, seal
 from homeiq.storage.reader import LogReader, list_files
 from homeiq.storage.record import housekeeping_event
-from homeiq.storage.removal import Rules, expire, forget
+from homeiq.storage.removal import Rules, expire
 from homeiq.storage.verify import verify
 from hypothesis import settings
 from hypothesis import strategies as st

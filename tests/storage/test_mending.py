@@ -10,6 +10,7 @@ from homeiq.clock import DAY
 from homeiq.errors import BackupRefused, LogError
 from homeiq.storage import mending, segment
 from homeiq.storage.backup import back_up
+from homeiq.storage.forgetting import forget
 from homeiq.storage.gaps import facts_of
 from homeiq.storage.log import EventLog
 from homeiq.storage.maintenance import compact, seal, write_segment
@@ -18,7 +19,7 @@ from homeiq.storage.mending import Loss, Mended, losses_of, mend
 from homeiq.storage.places import FolderPlace
 from homeiq.storage.reader import list_files
 from homeiq.storage.record import LOST
-from homeiq.storage.removal import Rules, expire, forget
+from homeiq.storage.removal import Rules, expire
 from homeiq.storage.restore import restore
 from homeiq.storage.verify import verify
 from homeiq.storage.view import LogView

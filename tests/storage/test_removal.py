@@ -8,12 +8,13 @@ import pytest
 from homeiq.clock import DAY
 from homeiq.errors import LogCorrupt
 from homeiq.storage import segment
+from homeiq.storage.forgetting import forget
 from homeiq.storage.log import EventLog
 from homeiq.storage.maintenance import compact
 from homeiq.storage.manifest import parse_segment
 from homeiq.storage.reader import LogReader, list_files
 from homeiq.storage.record import Event, Record, housekeeping_event
-from homeiq.storage.removal import Removed, Rules, expire, forget
+from homeiq.storage.removal import Removed, Rules, expire
 from homeiq.storage.verify import verify
 from homeiq.storage.view import LogView
 
