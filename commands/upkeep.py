@@ -27,7 +27,7 @@ from ..settings import Settings
 from ..storage.log import require_log
 from ..storage.vanished import Forgotten
 from .import_sink import Sink, noting, open_sink
-from .terminal import Display, long_work, print_json, print_line
+from .terminal import Display, long_work, print_json, print_line, say
 from .times import parse_time
 
 if TYPE_CHECKING:
@@ -58,7 +58,10 @@ def compact(settings: Settings, *, as_json: bool, background: bool) -> None:
             sink.rotate()
         sealed, merged = compact_log(data_dir, least=_ENOUGH if background else 2, watch=watch)
         for meant in begun:
-            _forget(data_dir, meant, sink, display)
+            try:
+                _forget(data_dir, meant, sink, display)
+            except LogCorrupt as error:  # all else is done; it is tried again once that is mended
+                say(str(error))
         gone = expire(data_dir, rules_of(settings.retention), SystemClock().now(), noting(sink), watch=watch)
     if as_json:
         names = {"sealed": [str(name.path) for name in sealed], "merged": [str(name.path) for name in merged]}

@@ -254,7 +254,9 @@ def test_a_forget_that_was_killed_before_its_word_is_finished_by_the_next_compac
     assert home.of(SECRET) == [7], "what came after it was begun was not meant"
 
 
-def test_what_a_damaged_segment_kept_from_being_forgotten_goes_once_it_is_mended(home: Home) -> None:
+def test_what_a_damaged_segment_kept_from_being_forgotten_goes_once_it_is_mended(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_log(home.data_dir, [state("sensor.a", "8", DAY_0 + 8 * DAY)])
     seal(home.data_dir)
     name = list_files(home.data_dir).slices[0].segment
@@ -263,6 +265,12 @@ def test_what_a_damaged_segment_kept_from_being_forgotten_goes_once_it_is_mended
     with pytest.raises(LogCorrupt, match=r"records are forgotten, but .*homeiq mend, and run it again"):
         home.forget("person.*")
     assert LogView(home.data_dir, lacking=True).vanished.unfinished
+    name.path.write_bytes(whole)
+    content = bytearray(whole)
+    content[len(content) // 3] ^= 1
+    name.path.write_bytes(content)
+    compact(home.settings, as_json=True, background=True)
+    assert "homeiq mend, and run it again" in capsys.readouterr().err, "the rest of the compaction is done"
     name.path.write_bytes(whole)
     write_log(home.data_dir, [state(SECRET, "home", DAY_0 + 9 * DAY)])
     compact(home.settings, as_json=True, background=True)
