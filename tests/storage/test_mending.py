@@ -235,6 +235,18 @@ def test_a_superseded_file_that_is_there_still_is_taken_first(tmp_path: Path) ->
     assert verify(tmp_path).findings == []
 
 
+def test_a_superseded_file_of_another_log_is_no_copy(tmp_path: Path) -> None:
+    fill(tmp_path, 2)
+    EventLog(tmp_path, files=FastFiles()).close()
+    (name,) = seal(tmp_path, FastFiles())
+    another = segment.write([segment.table_of(contents(tmp_path))], name.first, name.last, "another")
+    name.path.with_name(name.path.name + ".old").write_bytes(another)
+    cut(name)
+    done = mended(tmp_path)
+    assert done.fetched == 0
+    assert f"{name.path.name} was written for another log at the log's superseded files" in done.left[0]
+
+
 def test_where_the_log_s_own_word_of_what_has_expired_is_lost_too_all_days_before_stay(tmp_path: Path) -> None:
     recorded(tmp_path, 10)
     expire(tmp_path, Rules(ages={"call_service": 3 * DAY}), START + 9 * DAY, noting(tmp_path), FastFiles())

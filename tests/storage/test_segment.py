@@ -78,6 +78,16 @@ def test_a_file_without_the_columns_of_a_log_is_invalid(folder: Path) -> None:
         assert not segment.is_valid(name)
 
 
+def test_what_a_damaged_file_does_not_have_is_said(folder: Path) -> None:
+    name = written(folder, records(3))
+    assert sum(table.num_rows for table in segment.row_group(name.path, 0, COLUMNS)) == 3
+    with pytest.raises(LogCorrupt, match="has no such rows"):
+        list(segment.row_group(name.path, 1, COLUMNS))
+    assert segment.lost_in(name.path.read_bytes()) == []
+    with pytest.raises(LogCorrupt, match="it is not a readable segment"):
+        segment.lost_in(b"PAR1 and nothing else")
+
+
 def laid_beside(folder: Path, like: SegmentName, content: bytes) -> SegmentName:
     beside = folder / "beside" / like.path.name
     beside.parent.mkdir(exist_ok=True)
