@@ -17,7 +17,7 @@ All stand in records of the recorder's own (source `recorder`; they never expire
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
@@ -121,7 +121,8 @@ def vanished_of(records: Sequence[Record]) -> Vanished:
             meant = str(facts.get("entity", "*")), _integer(facts.get("since")), _integer(facts.get("until"))
             one = Forgotten(record.seq, *meant, _integer(facts.get("records")) or 0)
             if record.event_type == FORGETTING:
-                unfinished.setdefault(meant, one)  # the first one counted all of them
+                before = unfinished.get(meant, one)  # the first one counted all of them, the last one means the most
+                unfinished[meant] = replace(one, records=max(before.records, one.records))
             else:
                 forgotten.append(one)
                 if not facts.get("left"):
