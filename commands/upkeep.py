@@ -94,6 +94,8 @@ def _watch(display: Display) -> Callable[[str, int, int], None]:
 
 def forget(settings: Settings, entity: str, since: str | None, until: str | None, *, yes: bool, as_json: bool) -> None:
     """Make blank rows of an entity's records, leaving nothing of them. Raises HomeiqError."""
+    from ..storage.view import LogView
+
     data_dir = settings.data_dir
     require_log(data_dir)
     if not entity.strip():
@@ -111,7 +113,9 @@ def forget(settings: Settings, entity: str, since: str | None, until: str | None
     with long_work(_FORGET_AGAIN) as display, open_sink(data_dir, threading.Event(), "homeiq forget") as sink:
         noting(sink)("forgetting", {**facts, "records": sum(found.values())})
         sink.rotate()
-        gone = _forget(data_dir, Forgotten(0, entity, start, end, sum(found.values())), sink, display)
+        begun = LogView(data_dir, lacking=True).vanished.unfinished
+        (meant,) = (one for one in begun if (one.entity, one.since, one.until) == (entity, start, end))
+        gone = _forget(data_dir, meant, sink, display)
     if ask(data_dir, "position") is None:
         _forget_cached(data_dir, entity)
     quarantined = sum(path.suffix != ".note" for path in data_dir.glob("quarantine/*"))
@@ -136,20 +140,18 @@ def forget(settings: Settings, entity: str, since: str | None, until: str | None
 
 
 def _forget(data_dir: Path, meant: Forgotten, sink: Sink, display: Display) -> Removed:
-    """Forget what is meant, and let the log say so; one that was begun before (with its seq) takes nothing recorded since.
-
-    What an interrupted run had done counts too.
-    """
+    """Forget what was recorded before somebody said that it should go, and let the log say so."""
     from ..storage.forgetting import forget as forget_records
+    from ..storage.view import LogView
 
-    range_meant = meant.entity, meant.since, meant.until
-    begun = [one.records for one in _unfinished(data_dir) if (one.entity, one.since, one.until) == range_meant]
-    counted = max([meant.records, *begun])
+    of = meant.entity, meant.since, meant.until, meant.before
 
     def told(records: int, left: bool) -> None:
-        facts = {"entity": meant.entity, "since": meant.since, "until": meant.until}
-        said = {"records": records, "left": True} if left else {"records": max(records, counted)}
-        noting(sink)("forgotten", facts | said)
+        said = LogView(data_dir, lacking=True).vanished.forgotten
+        if left and not records and any((one.entity, one.since, one.until, one.before) == of for one in said):
+            return  # it has been said, and nothing has changed since
+        facts = dict(zip(("entity", "since", "until", "before"), of, strict=True))
+        noting(sink)("forgotten", facts | ({"records": records, "left": True} if left else {"records": meant.records}))
         sink.forget(meant.matches)
 
     gone = forget_records(
@@ -157,20 +159,22 @@ def _forget(data_dir: Path, meant: Forgotten, sink: Sink, display: Display) -> R
         meant.matches,
         meant.since,
         meant.until,
-        before=meant.seq or None,
+        before=meant.before,
         watch=_watch(display),
         told=told,
     )
-    return replace(gone, records=max(gone.records, counted))
+    return replace(gone, records=max(gone.records, meant.records))
 
 
 def _unfinished(data_dir: Path) -> tuple[Forgotten, ...]:
     """Return what was begun to be forgotten, and has not come to its end; nothing where the log can't say all it knows."""
     from ..storage.view import LogView
 
+    begun = LogView(data_dir, lacking=True).vanished.unfinished
     try:
-        return LogView(data_dir).vanished.unfinished
-    except LogCorrupt:
+        return begun and LogView(data_dir).vanished.unfinished
+    except LogCorrupt as error:
+        say(f"what was begun to be forgotten waits until the log is mended: {error}")
         return ()
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
@@ -24,7 +25,7 @@ from . import segment
 from .blanking import blanked
 from .forgetting import forgotten_in
 from .log import log_id, require_log
-from .manifest import SegmentName, parse_segment, parse_tail, tail_name
+from .manifest import SegmentName, parse_segment, parse_tail, segment_name, tail_name
 from .places import FolderPlace, Place
 from .reader import LogFiles, list_files
 from .record import BLANKS, Record, decode, encode
@@ -288,7 +289,7 @@ class _Run:
             return False
         name = parse_segment(Path(text))
         try:
-            held = self._kept_records(text) if name is None else self._kept_rows(name, text)
+            held = self._kept_rows(name, text) if name else self._keep_as_segment(text, lost)
         except LogCorrupt as error:
             self.report.findings.append(
                 f"{text}, damaged at {self.place.shown}, had what is lost here: delete it ({error})"
@@ -303,9 +304,23 @@ class _Run:
         own = next((part.segment for part in self.here.slices if part.segment.path.name == name.path.name), None)
         return frozenset(segment.lost_in(own.path.read_bytes() if own else self.place.read(text)))
 
-    def _kept_records(self, text: str) -> set[int]:
-        """Return which records a tail there has."""
-        return {record.seq for record in map(decode, lines_of(self._piece(text))) if record.event_type not in BLANKS}
+    def _keep_as_segment(self, text: str, lost: set[int]) -> set[int]:
+        """Put the records of a tail there that are lost here into a segment of the lowest generation; the tail may go."""
+        records = [record for record in map(decode, lines_of(self._piece(text))) if record.event_type not in BLANKS]
+        if lost.intersection(record.seq for record in records):
+            for run in _runs(records, ()):
+                first, last = run[0].seq, run[-1].seq
+                day = datetime.fromtimestamp(run[0].received_at / 1e6, UTC).date()
+                name = f"log/date={day}/{segment_name(first, last, 0)}"
+                if name not in self.there:
+                    table = segment.table_of(run)
+                    forgotten = forgotten_in(table, LogView(self.data_dir, lacking=True).vanished.forgotten)
+                    content = segment.write(
+                        [blanked(table, forgotten, "forgotten")], first, last, log_id(self.data_dir)
+                    )
+                    self._put(name, bytes(content))
+                self.report.kept.append(f"{name} stays at {self.place.shown}: it has records that are lost here")
+        return set()
 
     def _kept_rows(self, name: SegmentName, text: str) -> set[int]:
         """Return which records a segment there has, once what was forgotten is blank in it."""

@@ -79,7 +79,10 @@ def forget(
         for path in sorted(log_folder(data_dir).glob("date=*/*.parquet.old")):
             _forget_superseded(path, mask, log_id(data_dir, files), files)
         for name in sorted(set(segments_in(log_folder(data_dir))).difference(speaking_segments(data_dir))):
-            _forget_silent(name, mask, log_id(data_dir, files), files)
+            try:
+                _forget_silent(name, mask, log_id(data_dir, files), files)
+            except LogCorrupt as error:
+                damaged.append(error)
         told(records, bool(damaged))
         if damaged:
             raise LogCorrupt(
@@ -102,24 +105,25 @@ def _mask(table: pa.Table, entity: Callable[[str], bool], since: int | None, unt
 
 
 def forgotten_in(table: pa.Table, forgotten: Iterable[Forgotten]) -> pa.ChunkedArray:
-    """Return for each row of a table whether it was forgotten after it had been recorded."""
+    """Return for each row of a table whether it was meant by what was forgotten since."""
     found = pc.equal(table["seq"], 0)
     for one in forgotten:
         mask = pc.fill_null(_mask(table, one.matches, one.since, one.until), False)
-        found = pc.or_(found, pc.and_(mask, pc.less(table["seq"], one.seq)))
+        found = pc.or_(found, pc.and_(mask, pc.less(table["seq"], one.before)))
     return found
 
 
 def _forget_superseded(path: Path, mask: Callable[[pa.Table], pa.ChunkedArray], log: str, files: Files) -> None:
     """Blank the rows of a file that is kept only for those who read it still; one that can't be read goes."""
     name = parse_segment(path.with_suffix(""))
-    if name is None or name.path.exists():
+    if name is None or (name.path.exists() and segment.is_valid(name)):
         files.remove(path)
         return
+    held = SegmentName(name.first, name.last, name.generation, path)
     try:
-        if not pc.any(mask(columns_of_segment(name, _DECIDING))).as_py():
+        if not pc.any(mask(columns_of_segment(held, _DECIDING))).as_py():
             return
-        rows = (blanked(table, mask(table), "forgotten") for table in segment.row_groups(name))
+        rows = (blanked(table, mask(table), "forgotten") for table in segment.row_groups(held))
         content = segment.write(rows, name.first, name.last, log)
     except Exception:  # whatever is wrong with it: it speaks for nothing, and may hold what is to be forgotten
         files.remove(path)
@@ -128,12 +132,17 @@ def _forget_superseded(path: Path, mask: Callable[[pa.Table], pa.ChunkedArray], 
 
 
 def _forget_silent(name: SegmentName, mask: Callable[[pa.Table], pa.ChunkedArray], log: str, files: Files) -> None:
-    """Blank the rows of a segment for which others speak, and that stays since it says more than they do."""
+    """Blank the rows of a segment for which others speak, and that stays since it says more than they do.
+
+    Raises LogCorrupt for a damaged one, which may hold what is to be forgotten.
+    """
     try:
-        if segment.is_foreign(name) or not pc.any(mask(columns_of_segment(name, _DECIDING))).as_py():
+        if segment.is_foreign(name):
             return
         segment.check_whole(name)
-    except (LogCorrupt, FileNotFoundError):
+        if not pc.any(mask(columns_of_segment(name, _DECIDING))).as_py():
+            return
+        rows = (blanked(table, mask(table), "forgotten") for table in segment.row_groups(name))
+        files.write_whole(name.path, segment.write(rows, name.first, name.last, log))
+    except FileNotFoundError:
         return
-    rows = (blanked(table, mask(table), "forgotten") for table in segment.row_groups(name))
-    files.write_whole(name.path, segment.write(rows, name.first, name.last, log))

@@ -26,7 +26,7 @@ from ..clock import DAY
 from ..errors import BackupRefused, LogCorrupt
 from . import segment
 from .backup import ID
-from .blanking import blanked
+from .blanking import blank_segment, blanked
 from .copies import Backup, Copy, Superseded
 from .files import Files, locked
 from .forgetting import forgotten_in
@@ -140,6 +140,7 @@ def mend(
             run.save(loss, accept, place.shown if place else "")
             done += loss.records
             watch(done, 2 * total)
+        run.forget_again()
         run.set_strays_aside()
         return run.mended
 
@@ -165,6 +166,7 @@ class _Run:
         self._files = files
         self._since = since
         self._forgotten: Sequence[Forgotten] | None = None
+        self._fetched: list[SegmentName] = []
         self._good: dict[tuple[object, ...], bool] = {}
 
     def fetch(self, loss: Loss, copy: Copy) -> None:
@@ -193,6 +195,14 @@ class _Run:
                 self.mended.left.append(f"{found.lost:,} of {which} {whence}")
             else:
                 self._replace(found, damaged, listed)
+
+    def forget_again(self) -> None:
+        """Make blank in what was fetched what words have forgotten that came back later than it."""
+        self._forgotten = None
+        for name in self._fetched:
+            if any(pc.any(self._is_forgotten(table)).as_py() for table in segment.row_groups(name)):
+                blank_segment(self._data_dir, name, self._is_forgotten, "forgotten", self._files)
+                self._files.remove(name.path)
 
     def set_strays_aside(self) -> None:
         """Take damaged files out of the way that speak for no record any more."""
@@ -225,6 +235,7 @@ class _Run:
             self._files.write_whole(here.path, content)
             self._files.sync_folder(log_folder(self._data_dir))
             segment.check_whole(here)
+            self._fetched.append(here)
         self.mended.fetched += before - self._count_lost(here)
 
     def _fetch_lines(self, content: bytes, lost: Sequence[tuple[int, int]]) -> None:
@@ -271,12 +282,19 @@ class _Run:
         That it held such words is known, or may be; and only where rows are blank has there been anything to say.
         """
         types = set(found.known["event_type"].to_pylist())
-        if found.known.num_rows == found.lost and types.isdisjoint({EXPIRED, LOST}):
-            return []
-        end = max((time for time in _blank_times(self._data_dir)), default=None)
-        if end is None and listed.first_seq > 1 and found.first >= listed.first_seq:
-            end = around(listed, listed.first_seq, listed.first_seq).latest(self._now)
-        return [] if end is None else [[ANY, ANY, ANY, 0, end // DAY * DAY]]
+        if types.isdisjoint({EXPIRED, LOST}):
+            unknown = found.known.num_rows < found.lost
+            begins_later = listed.first_seq > 1 and found.first >= listed.first_seq
+            if not unknown or not (begins_later or not types.isdisjoint(BLANKS) or self._has_blanks()):
+                return []
+        return [[ANY, ANY, ANY, 0, around(listed, found.first, found.last).latest(self._now) // DAY * DAY]]
+
+    def _has_blanks(self) -> bool:
+        """Tell whether the log has rows that are blank since they have expired, or are lost."""
+        view = LogView(self._data_dir, lacking=True)
+        return bool(view.vanished.expired) or any(
+            table.num_rows for table in view.scan(["seq"], event_types=sorted(BLANKS))
+        )
 
     def _set_aside_if_silent(self, name: SegmentName) -> None:
         if name not in {part.segment for part in list_files(self._data_dir).slices}:
@@ -297,7 +315,7 @@ class _Run:
     def _generation(self, first: int, last: int) -> int:
         """Return a generation that wins over all files that say anything of these records."""
         names = segments_in(log_folder(self._data_dir))
-        return 1 + max((one.generation for one in names if one.first <= last and first <= one.last), default=-1)
+        return 1 + max((one.generation for one in names if one.first <= last and first <= one.last), default=0)
 
     def _is_good(self, name: SegmentName) -> bool:
         """Tell whether a segment is whole; each is read once, unless it changes."""
@@ -316,15 +334,6 @@ class _Run:
     def _set_aside(self, name: SegmentName, why: str) -> None:
         kept = self._files.set_aside(self._data_dir, name.path, f"{name.path.name}: {why}")
         self.mended.quarantined.append(str(kept))
-
-
-def _blank_times(data_dir: Path) -> Iterator[int]:
-    """Yield when records had come (microseconds UTC) whose rows are blank now since they have expired, or are lost."""
-    columns = ["time", "raw"]
-    for table in LogView(data_dir, lacking=True).scan(columns, event_types=sorted(BLANKS)):
-        for time, raw in zip(table["time"].cast(pa.int64()).to_pylist(), table["raw"].to_pylist(), strict=True):
-            if any(reason in raw for reason in ("expired", _DAMAGED, _GONE)):
-                yield time
 
 
 def _is_whole(name: SegmentName) -> bool:

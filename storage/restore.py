@@ -104,7 +104,8 @@ def _copy(
         one = parse_segment(path)
         if one is not None and any(_is_covered(one, other) for other in whole):
             continue  # it stays there since it has what was lost elsewhere (backup.py), or was to go with the next backup
-        if not path.exists() or path.stat().st_size != sizes[name] or name == ID:
+        there = path.exists() and path.stat().st_size == sizes[name] and not _examined(path, path.read_bytes())[0]
+        if not there or name == ID:
             content = place.read(name)
             problem, last = _examined(path, content)
             if problem:

@@ -9,6 +9,7 @@ All stand in records of the recorder's own (source `recorder`; they never expire
                        same later, or one with `left`, it was interrupted, and what had been recorded before this word is
                        still to be forgotten
     homeiq_forgotten   written after the last row went. `entity` (a glob), `since` and `until` (microseconds UTC or null),
+                       `before`: a seq, that of `homeiq_forgetting`; what was recorded from there on was not meant;
                        `records` in number. Never what they held
     homeiq_lost        the records `first` … `last` were damaged on disk. With `rows`, as above, where they had been sealed
                        and somebody accepted the loss (see mending.py); `*` stands for any where nothing is known any more.
@@ -56,9 +57,9 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """States of entities that the glob matches, with times in [since, until), were forgotten before record `seq`.
+    """States of entities that the glob matches, with times in [since, until), were forgotten, as record `seq` says.
 
-    `records`: so many.
+    `records`: so many. `before`: those with a lower seq only; what came while it went on, or since, was not meant.
     """
 
     seq: int
@@ -66,6 +67,7 @@ class Forgotten:
     since: int | None
     until: int | None
     records: int = 0
+    before: int = 0
 
     def matches(self, entity: str) -> bool:
         """Tell whether an entity was meant."""
@@ -119,14 +121,15 @@ def vanished_of(records: Sequence[Record]) -> Vanished:
                 days.setdefault((source, event_type, domain), set()).add((first, last))
         elif record.event_type in (FORGETTING, FORGOTTEN):
             meant = str(facts.get("entity", "*")), _integer(facts.get("since")), _integer(facts.get("until"))
-            one = Forgotten(record.seq, *meant, _integer(facts.get("records")) or 0)
+            reach = _integer(facts.get("before")) or record.seq
+            one = Forgotten(record.seq, *meant, _integer(facts.get("records")) or 0, reach)
             if record.event_type == FORGETTING:
                 before = unfinished.get(meant, one)  # the first one counted all of them, the last one means the most
                 unfinished[meant] = replace(one, records=max(before.records, one.records))
             else:
                 forgotten.append(one)
-                if not facts.get("left"):
-                    unfinished.pop(meant, None)
+                if not facts.get("left") and meant in unfinished and unfinished[meant].before <= reach:
+                    del unfinished[meant]
     expired = [Expired(*key, first, last + DAY) for key, runs in sorted(days.items()) for first, last in _joined(runs)]
     return Vanished(tuple(expired), tuple(forgotten), first_seq, tuple(unfinished.values()))
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from homeiq.clock import DAY
-from homeiq.errors import BackupRefused, LogError
+from homeiq.errors import BackupRefused, LogCorrupt, LogError
 from homeiq.storage import mending, segment
 from homeiq.storage.backup import back_up
 from homeiq.storage.forgetting import forget
@@ -260,6 +260,85 @@ def test_where_the_log_s_own_word_of_what_has_expired_is_lost_too_all_days_befor
     assert any(one.start <= expired.start and one.end >= expired.end for one in LogView(tmp_path).vanished.expired)
 
 
+def test_where_the_word_lay_in_one_file_with_what_had_expired_these_days_stay_too(tmp_path: Path) -> None:
+    recorded(tmp_path, 10, segments_of=100)
+    expire(tmp_path, Rules(ages={"call_service": 3 * DAY}), START + 9 * DAY, noting(tmp_path), FastFiles())
+    EventLog(tmp_path, files=FastFiles()).close()
+    compact(tmp_path, FastFiles())
+    for path in tmp_path.glob("log/date=*/*.old"):
+        path.unlink()
+    (expired,) = LogView(tmp_path).vanished.expired
+    (name,) = segments(tmp_path)
+    flip_in_column(name, 0, "raw")
+    mended(tmp_path, accept=True)
+    assert any(one.may_be("home_assistant", "call_service") and one.start <= expired.start and one.end >= expired.end
+               for one in LogView(tmp_path).vanished.expired)  # fmt: skip
+
+
+def test_what_was_recorded_after_it_was_forgotten_comes_back_from_a_backup(tmp_path: Path) -> None:
+    log, place = tmp_path / "data", FolderPlace(tmp_path / "backup", FastFiles())
+    fill(log, 2)
+
+    def told(records: int, left: bool) -> None:
+        facts = {"entity": "sensor.number_1", "since": None, "until": None, "records": records}
+        noting(log)("forgotten", {**facts, "before": 11})
+
+    fill(log, 2)
+    EventLog(log, files=FastFiles()).close()
+    forget(log, lambda name: name == "sensor.number_1", None, None, FastFiles(), before=11, told=told)
+    EventLog(log, files=FastFiles()).close()
+    seal(log, FastFiles())
+    before = everything(log)
+    assert {one.entity_id for one in before if 10 < one.seq <= 20} == {f"sensor.number_{number}" for number in range(3)}
+    back_up(log, place)
+    for name in segments(log):
+        removed(name)
+    for path in log.glob("log/date=*/*.old"):
+        path.unlink()
+    assert mended(log, place=place).left == []
+    assert everything(log) == before
+
+
+def test_what_was_forgotten_is_blank_though_the_word_of_it_comes_back_last(tmp_path: Path) -> None:
+    log, place = tmp_path / "data", FolderPlace(tmp_path / "backup", FastFiles())
+    fill(log, 2)
+    EventLog(log, files=FastFiles()).close()
+    seal(log, FastFiles())
+    back_up(log, place)
+
+    def told(records: int, left: bool) -> None:
+        noting(log)("forgotten", {"entity": "sensor.number_1", "since": None, "until": None, "records": records})
+
+    forget(log, lambda name: name == "sensor.number_1", None, None, FastFiles(), told=told)
+    EventLog(log, files=FastFiles()).close()
+    seal(log, FastFiles())
+    before = everything(log)
+    blanked, words_there = segments(log)
+    whole = blanked.path.read_bytes()
+    cut(blanked)  # so that the backup keeps its old copy
+    back_up(log, place)
+    blanked.path.write_bytes(whole)
+    for name in (blanked, words_there):
+        removed(name)
+    for path in log.glob("log/date=*/*.old"):
+        path.unlink()
+    assert mended(log, place=place).left == []
+    assert everything(log) == before
+
+
+def test_forgetting_something_else_takes_no_copy_away(tmp_path: Path) -> None:
+    fill(tmp_path, 2)
+    EventLog(tmp_path, files=FastFiles()).close()
+    (name,) = seal(tmp_path, FastFiles())
+    before = everything(tmp_path)
+    shutil.copy(name.path, name.path.with_name(name.path.name + ".old"))
+    cut(name)
+    with pytest.raises(LogCorrupt, match="homeiq mend"):
+        forget(tmp_path, lambda entity: entity == "person.nobody", None, None, FastFiles())
+    assert mended(tmp_path).fetched == 10
+    assert everything(tmp_path) == before
+
+
 @pytest.mark.parametrize("column", ["raw", "event_type"])
 def test_a_word_of_what_was_forgotten_is_known_though_its_own_file_is_damaged(tmp_path: Path, column: str) -> None:
     log, place = tmp_path / "data", FolderPlace(tmp_path / "backup", FastFiles())
@@ -355,7 +434,12 @@ def test_a_backup_keeps_unsealed_records_that_were_given_up_here(tmp_path: Path)
     mended(log, accept=True)
     for _ in range(2):
         (kept,) = back_up(log, place).kept
-        assert kept.startswith("log/tail-00000000000000000001.ndjson stays")
+        assert "/00000000000000000001-00000000000000000010.0.parquet stays" in kept
+    assert not [name for name in place.sizes() if "tail-00000000000000000001" in name], "a segment has them now"
+    restore(place, tmp_path / "again", files=FastFiles())
+    assert [part.segment.generation for part in list_files(tmp_path / "again").slices] == [1]
+    with EventLog(tmp_path / "again", files=FastFiles()) as opened:
+        assert opened.findings == []
 
 
 def test_what_a_backup_keeps_is_without_what_was_forgotten_and_is_not_restored(log: Path, tmp_path: Path) -> None:

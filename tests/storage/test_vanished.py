@@ -19,18 +19,20 @@ OTHER = {"entity": "person.guest", "since": None, "until": None}
 def test_what_was_begun_is_unfinished_until_the_same_is_said_to_be_done() -> None:
     begun = [word(3, "forgetting", **GUEST, records=9), word(5, "forgetting", **OTHER, records=2)]
     assert vanished_of(begun).unfinished == (
-        Forgotten(3, "person.guest", None, 7, 9),
-        Forgotten(5, "person.guest", None, None, 2),
+        Forgotten(3, "person.guest", None, 7, 9, 3),
+        Forgotten(5, "person.guest", None, None, 2, 5),
     )
-    done = vanished_of([*begun, word(8, "forgotten", **GUEST, records=9)])
-    assert done.unfinished == (Forgotten(5, "person.guest", None, None, 2),)
-    assert done.forgotten == (Forgotten(8, "person.guest", None, 7, 9),)
+    done = vanished_of([*begun, word(8, "forgotten", **GUEST, records=9, before=3)])
+    assert done.unfinished == (Forgotten(5, "person.guest", None, None, 2, 5),)
+    assert done.forgotten == (Forgotten(8, "person.guest", None, 7, 9, 3),)
 
 
 def test_begun_twice_it_means_all_that_was_there_the_second_time_and_counts_what_the_first_found() -> None:
     twice = [word(3, "forgetting", **GUEST, records=9), word(20, "forgetting", **GUEST, records=4)]
-    assert vanished_of(twice).unfinished == (Forgotten(20, "person.guest", None, 7, 9),)
-    assert vanished_of([*twice, word(21, "forgotten", **GUEST, records=9)]).unfinished == ()
+    (both,) = vanished_of(twice).unfinished
+    assert both == Forgotten(20, "person.guest", None, 7, 9, 20)
+    assert vanished_of([*twice, word(21, "forgotten", **GUEST, records=9, before=3)]).unfinished == (both,)
+    assert vanished_of([*twice, word(21, "forgotten", **GUEST, records=9, before=20)]).unfinished == ()
 
 
 def test_where_something_is_left_it_is_forgotten_and_unfinished() -> None:
