@@ -26,6 +26,9 @@ from ..replayer.overview import ledger_to_read, progress_of
 __all__ = ["Heavy", "Live", "TargetNow", "View"]
 
 HEAVY_SECONDS: Final = 60.0
+_SOON: Final = 5.0
+"""The second look comes so soon: what has only just been started may not have been there at the first."""
+
 _RATE_SECONDS: Final = 10.0
 _PATIENCE: Final = 2.0
 
@@ -68,15 +71,16 @@ class Heavy:
         self._command = command
         self._clock = clock
         self._seconds = seconds
-        self._began = float("-inf")
+        self._due = float("-inf")
+        self._wait = min(seconds, _SOON)
         self._child: subprocess.Popen[bytes] | None = None
         self._said: tuple[IO[bytes], IO[bytes]] | None = None
 
     def look(self) -> None:
         """Take what has come, and ask again where it has become old."""
         now = self._clock.monotonic()
-        if self._child is None and now - self._began >= self._seconds:
-            self._began = now
+        if self._child is None and now >= self._due:
+            self._due, self._wait = now + self._wait, self._seconds
             self._said = (tempfile.TemporaryFile(), tempfile.TemporaryFile())  # noqa: SIM115 (held until it is read)
             self._child = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=self._said[0], stderr=self._said[1], process_group=0
