@@ -27,8 +27,9 @@ def mend_log(data_dir: Path, source: str | None, *, accept_loss: bool, lost_sinc
     """Mend what can be mended; end with exit code 1 if anything is left that is not as it should be. Raises HomeiqError."""
     require_log(data_dir)
     place = place_of(source) if source else None
-    zone = home_zone(data_dir, lacking=True)
-    since = parse_time(lost_since, zone, SystemClock().now(), "--lost-since")
+    since = None
+    if lost_since is not None:  # else the log need not say where the home is
+        since = parse_time(lost_since, home_zone(data_dir, lacking=True), SystemClock().now(), "--lost-since")
     with long_work(_AGAIN) as display:
         losses, others = losses_of(data_dir, lambda done, total: display.show("verified", done, total=total))
         done = Mended()

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
@@ -30,6 +31,7 @@ from .places import FolderPlace, Place
 from .reader import LogFiles, list_files
 from .record import BLANKS, Record, decode, encode
 from .tail import lines_of, read_tail
+from .vanished import Forgotten
 from .view import LogView
 
 __all__ = ["BackupReport", "Watch", "back_up", "segments_of", "tails_of"]
@@ -300,6 +302,10 @@ class _Run:
         self.report.kept.append(f"{text} stays at {self.place.shown}: it has records that are lost here")
         return True
 
+    @cached_property
+    def _forgotten(self) -> Sequence[Forgotten]:
+        return LogView(self.data_dir, lacking=True).vanished.forgotten
+
     def _lost_in(self, name: SegmentName, text: str) -> frozenset[int]:
         own = next((part.segment for part in self.here.slices if part.segment.path.name == name.path.name), None)
         return frozenset(segment.lost_in(own.path.read_bytes() if own else self.place.read(text)))
@@ -314,7 +320,7 @@ class _Run:
                 name = f"log/date={day}/{segment_name(first, last, 0)}"
                 if name not in self.there:
                     table = segment.table_of(run)
-                    forgotten = forgotten_in(table, LogView(self.data_dir, lacking=True).vanished.forgotten)
+                    forgotten = forgotten_in(table, self._forgotten)
                     content = segment.write(
                         [blanked(table, forgotten, "forgotten")], first, last, log_id(self.data_dir)
                     )
@@ -326,9 +332,8 @@ class _Run:
         """Return which records a segment there has, once what was forgotten is blank in it."""
         content = self.place.read(text)
         segment.check_content(name, content)
-        forgotten = LogView(self.data_dir, lacking=True).vanished.forgotten
         tables = list(segment.tables_in(content))
-        masks = [forgotten_in(table, forgotten) for table in tables]
+        masks = [forgotten_in(table, self._forgotten) for table in tables]
         if any(pc.any(mask).as_py() for mask in masks):
             rows = (blanked(table, mask, "forgotten") for table, mask in zip(tables, masks, strict=True))
             self._put(text, bytes(segment.write(rows, name.first, name.last, log_id(self.data_dir))))

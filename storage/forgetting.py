@@ -119,16 +119,13 @@ def _forget_superseded(path: Path, mask: Callable[[pa.Table], pa.ChunkedArray], 
     if name is None or (name.path.exists() and segment.is_valid(name)):
         files.remove(path)
         return
-    held = SegmentName(name.first, name.last, name.generation, path)
     try:
-        if not pc.any(mask(columns_of_segment(held, _DECIDING))).as_py():
-            return
-        rows = (blanked(table, mask(table), "forgotten") for table in segment.row_groups(held))
-        content = segment.write(rows, name.first, name.last, log)
+        content = _blank_content(SegmentName(name.first, name.last, name.generation, path), mask, log)
     except Exception:  # whatever is wrong with it: it speaks for nothing, and may hold what is to be forgotten
         files.remove(path)
         return
-    files.write_whole(path, content)
+    if content is not None:
+        files.write_whole(path, content)
 
 
 def _forget_silent(name: SegmentName, mask: Callable[[pa.Table], pa.ChunkedArray], log: str, files: Files) -> None:
@@ -140,9 +137,16 @@ def _forget_silent(name: SegmentName, mask: Callable[[pa.Table], pa.ChunkedArray
         if segment.is_foreign(name):
             return
         segment.check_whole(name)
-        if not pc.any(mask(columns_of_segment(name, _DECIDING))).as_py():
-            return
-        rows = (blanked(table, mask(table), "forgotten") for table in segment.row_groups(name))
-        files.write_whole(name.path, segment.write(rows, name.first, name.last, log))
+        content = _blank_content(name, mask, log)
     except FileNotFoundError:
         return
+    if content is not None:
+        files.write_whole(name.path, content)
+
+
+def _blank_content(name: SegmentName, mask: Callable[[pa.Table], pa.ChunkedArray], log: str) -> bytearray | None:
+    """Return a segment's bytes with the rows blank that the mask names; None where it names none."""
+    if not pc.any(mask(columns_of_segment(name, _DECIDING))).as_py():
+        return None
+    rows = (blanked(table, mask(table), "forgotten") for table in segment.row_groups(name))
+    return segment.write(rows, name.first, name.last, log)

@@ -37,7 +37,7 @@ from .places import FolderPlace, Place
 from .reader import LogFiles, list_files
 from .record import BLANKS, EXPIRED, LOST, Record, decode
 from .removal import Note
-from .salvage import Salvage, around, filled, kinds_lost, salvage
+from .salvage import Around, Salvage, around, filled, kinds_lost, salvage
 from .tail import lines_of
 from .vanished import ANY, Forgotten
 from .verify import Finding, verify
@@ -260,7 +260,7 @@ class _Run:
         first, last = found.first, found.last
         near = around(listed, first, last)
         if found.lost:
-            rows = kinds_lost(found, near, self._now, self._since) + self._words_lost(found, listed)
+            rows = kinds_lost(found, near, self._now, self._since) + self._words_lost(found, listed, near)
             self._note("lost", {"first": first, "last": last, "records": found.lost, "rows": rows})
             self.mended.lost_in.append((first, last))
         self._forgotten = None
@@ -276,7 +276,7 @@ class _Run:
         self.mended.saved += found.readable
         self.mended.lost += found.lost
 
-    def _words_lost(self, found: Salvage, listed: LogFiles) -> list[list[str | int]]:
+    def _words_lost(self, found: Salvage, listed: LogFiles, near: Around) -> list[list[str | int]]:
         """Return what is to be frozen since the log's own words of it may be among what is lost.
 
         That it held such words is known, or may be; and only where rows are blank has there been anything to say.
@@ -287,7 +287,7 @@ class _Run:
             begins_later = listed.first_seq > 1 and found.first >= listed.first_seq
             if not unknown or not (begins_later or not types.isdisjoint(BLANKS) or self._has_blanks()):
                 return []
-        return [[ANY, ANY, ANY, 0, around(listed, found.first, found.last).latest(self._now) // DAY * DAY]]
+        return [[ANY, ANY, ANY, 0, near.latest(self._now) // DAY * DAY]]
 
     def _has_blanks(self) -> bool:
         """Tell whether the log has rows that are blank since they have expired, or are lost."""

@@ -136,9 +136,9 @@ class LogView:
         for part in self.slices:
             last = part.last if self._upto is None else min(part.last, self._upto)
             for group, bounds in enumerate(self._bounds_of(part)):
-                held = self._held.get((part, group))
                 if not wants(bounds) or without(bounds.low, bounds.high):
                     continue
+                held = self._held.get((part, group))
                 if held is not None and not held.may_have(event_types, domains):
                     continue
                 try:
