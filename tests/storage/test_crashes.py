@@ -1,7 +1,7 @@
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -57,12 +57,10 @@ CHOICES: dict[str, Callable[[list[str]], str]] = {
 }
 
 
-@pytest.mark.parametrize("left", CHOICES)
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_power_loss_before_any_operation_leaves_each_durable_record_once(name: str, left: str, tmp_path: Path) -> None:
-    scenario = SCENARIOS[name]
+def interrupted(scenario: Scenario, folder: Path) -> Iterator[tuple[Disk, Path, Path]]:
+    """Play a scenario, ended before each of its operations: yield its disk, its folder, and the file of what was said."""
     for until in range(1_000):
-        root, said = tmp_path / str(until) / "before", tmp_path / f"{until}.said"
+        root, said = folder / str(until) / "before", folder / f"{until}.said"
         root.parent.mkdir()
         disk = Disk(root)
         scenario.prepare(root, disk)
@@ -70,8 +68,7 @@ def test_power_loss_before_any_operation_leaves_each_durable_record_once(name: s
         try:
             play(scenario, root, disk, said)
         except Halt:
-            after = disk.restart(root.parent / "after", CHOICES[left])
-            holds_each_durable_record_once(scenario, after, acknowledged(scenario, said))
+            yield disk, root, said
         else:
             assert until > 5
             return
@@ -80,25 +77,21 @@ def test_power_loss_before_any_operation_leaves_each_durable_record_once(name: s
     pytest.fail("it never ended")
 
 
+@pytest.mark.parametrize("left", CHOICES)
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_power_loss_before_any_operation_leaves_each_durable_record_once(name: str, left: str, tmp_path: Path) -> None:
+    scenario = SCENARIOS[name]
+    for disk, root, said in interrupted(scenario, tmp_path):
+        after = disk.restart(root.parent / "after", CHOICES[left])
+        holds_each_durable_record_once(scenario, after, acknowledged(scenario, said))
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_power_loss_after_a_kill_and_another_run_leaves_each_durable_record_once(name: str, tmp_path: Path) -> None:
     """What the killed process had only renamed is seen by the next one, and is not durable for that."""
     scenario = SCENARIOS[name]
-    for until in range(1_000):
-        root, said = tmp_path / str(until) / "before", tmp_path / f"{until}.said"
-        root.parent.mkdir()
-        disk = Disk(root)
-        scenario.prepare(root, disk)
-        disk.left = until
-        try:
-            play(scenario, root, disk, said)
-        except Halt:
-            disk.left = None
-            play(scenario, root, disk, said)
-            after = disk.restart(root.parent / "after", CHOICES["nothing that was not synced"])
-            holds_each_durable_record_once(scenario, after, acknowledged(scenario, said))
-        else:
-            return
-        finally:
-            disk.close_all()
-    pytest.fail("it never ended")
+    for disk, root, said in interrupted(scenario, tmp_path):
+        disk.left = None
+        play(scenario, root, disk, said)
+        after = disk.restart(root.parent / "after", CHOICES["nothing that was not synced"])
+        holds_each_durable_record_once(scenario, after, acknowledged(scenario, said))

@@ -72,6 +72,16 @@ def mended(data_dir: Path, **options: Any) -> Mended:
     return mend(data_dir, losses, noting(data_dir), NOW, files=FastFiles(), **options)
 
 
+def saying(data_dir: Path, **reach: int) -> Callable[[int, bool], None]:
+    """Return what lets the log say that the first sensor was forgotten."""
+
+    def told(records: int, left: bool) -> None:
+        facts = {"entity": "sensor.number_1", "since": None, "until": None, "records": records}
+        noting(data_dir)("forgotten", {**facts, **reach})
+
+    return told
+
+
 def words(data_dir: Path) -> list[dict[str, Any]]:
     return [facts_of(record.raw) for record in everything(data_dir) if record.event_type == LOST]
 
@@ -279,13 +289,9 @@ def test_what_was_recorded_after_it_was_forgotten_comes_back_from_a_backup(tmp_p
     log, place = tmp_path / "data", FolderPlace(tmp_path / "backup", FastFiles())
     fill(log, 2)
 
-    def told(records: int, left: bool) -> None:
-        facts = {"entity": "sensor.number_1", "since": None, "until": None, "records": records}
-        noting(log)("forgotten", {**facts, "before": 11})
-
     fill(log, 2)
     EventLog(log, files=FastFiles()).close()
-    forget(log, lambda name: name == "sensor.number_1", None, None, FastFiles(), before=11, told=told)
+    forget(log, lambda name: name == "sensor.number_1", None, None, FastFiles(), before=11, told=saying(log, before=11))
     EventLog(log, files=FastFiles()).close()
     seal(log, FastFiles())
     before = everything(log)
@@ -306,10 +312,7 @@ def test_what_was_forgotten_is_blank_though_the_word_of_it_comes_back_last(tmp_p
     seal(log, FastFiles())
     back_up(log, place)
 
-    def told(records: int, left: bool) -> None:
-        noting(log)("forgotten", {"entity": "sensor.number_1", "since": None, "until": None, "records": records})
-
-    forget(log, lambda name: name == "sensor.number_1", None, None, FastFiles(), told=told)
+    forget(log, lambda name: name == "sensor.number_1", None, None, FastFiles(), told=saying(log))
     EventLog(log, files=FastFiles()).close()
     seal(log, FastFiles())
     before = everything(log)
@@ -347,10 +350,7 @@ def test_a_word_of_what_was_forgotten_is_known_though_its_own_file_is_damaged(tm
     seal(log, FastFiles())
     back_up(log, place)
 
-    def told(records: int, left: bool) -> None:
-        noting(log)("forgotten", {"entity": "sensor.number_1", "since": None, "until": None, "records": records})
-
-    forget(log, lambda name: name == "sensor.number_1", None, None, FastFiles(), told=told)
+    forget(log, lambda name: name == "sensor.number_1", None, None, FastFiles(), told=saying(log))
     fill(log, 1)
     EventLog(log, files=FastFiles()).close()
     seal(log, FastFiles())
@@ -451,10 +451,7 @@ def test_what_a_backup_keeps_is_without_what_was_forgotten_and_is_not_restored(l
     mended(log, accept=True)
     EventLog(log, files=FastFiles()).close()
 
-    def told(records: int, left: bool) -> None:
-        noting(log)("forgotten", {"entity": "sensor.number_1", "since": None, "until": None, "records": records})
-
-    forget(log, lambda entity: entity == "sensor.number_1", None, None, FastFiles(), told=told)
+    forget(log, lambda entity: entity == "sensor.number_1", None, None, FastFiles(), told=saying(log))
     assert len(back_up(log, place).kept) == 1
     held = SegmentName(name.first, name.last, name.generation, there)
     segment.check_whole(held)
@@ -513,10 +510,7 @@ def test_what_was_forgotten_does_not_come_back_from_a_backup(tmp_path: Path, sea
     back_up(log, place)
     EventLog(log, files=FastFiles()).close()
 
-    def told(records: int, left: bool) -> None:
-        noting(log)("forgotten", {"entity": "sensor.number_1", "since": None, "until": None, "records": records})
-
-    forget(log, lambda name: name == "sensor.number_1", None, None, FastFiles(), told=told)
+    forget(log, lambda name: name == "sensor.number_1", None, None, FastFiles(), told=saying(log))
     before = everything(log)
     (name,) = segments(log)
     removed(name)
